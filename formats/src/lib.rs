@@ -1,0 +1,2 @@
+//! The formats of Ceralacca, and their verification.
+#![forbid(unsafe_code)]

@@ -1,0 +1,62 @@
+//! How long a record must be kept, and from when it may be disposed of: the rule and only the rule.
+//!
+//! Pure functions over instants, civil dates, classes and holds. In reading order:
+//!
+//! - [`time`]: instants, and time proven by time-stamps
+//! - [`civil`]: days in Italy, and their conversion from and to instants
+//! - [`calendar`]: Italian public holidays, with their history
+//! - [`term`]: a term in months, counted as art. 2963 c.c. wants
+//! - [`class`]: the six retention classes, their legal floors, the configured terms
+//! - [`ranges`]: sets of leaf indexes
+//! - [`hold`]: suspension of disposal by an authority
+//! - [`verdict`]: facts in; `Keep`, `Held` or `Disposable` out
+//! - [`reason`]: why, in words, with the article
+//!
+//! # Invariants
+//! 1. No term is shorter than the legal floor of its class; no configuration can make it so.
+//! 2. Doubt keeps: where the law is silent (the starting day, the holidays) the later end is taken.
+//! 3. "Now" is a [`time::ProvenTime`], a lower bound shown by time-stamps; no clock is read here.
+//! 4. A hold in force wins over every term.
+//! 5. Facts outside the calendar are an error that names them, never a panic and never a verdict.
+//!
+//! # Not here
+//! Messages, leaves, approvals, grace and the act of disposal; what makes a time-stamp trustworthy.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod time;
+
+pub mod civil;
+
+pub mod calendar;
+
+pub mod term;
+
+pub mod class;
+
+pub mod ranges;
+
+pub mod hold;
+
+pub mod verdict;
+
+pub mod reason;
+
+pub use civil::CivilDate;
+pub use class::{Article, Basis, ClassError, Policy, RetentionClass};
+pub use hold::{Authority, Hold, HoldError, HoldId};
+pub use ranges::{IndexRange, IndexRanges, LeafIndex, RangeError};
+pub use reason::Reason;
+pub use term::{Reckoning, Start, Term, TermError};
+pub use time::{ProvenTime, TimeError, UtcMillis};
+pub use verdict::{Candidate, Verdict, judge};

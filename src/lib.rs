@@ -1,0 +1,2 @@
+//! Ceralacca: an archive for Italian certified mail (PEC).
+#![forbid(unsafe_code)]
