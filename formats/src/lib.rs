@@ -1,2 +1,46 @@
 //! The formats of Ceralacca, and their verification.
+//!
+//! Everything a stranger must be able to read in ten years is defined here and drawn byte by byte in
+//! `docs/formats.md`: leaves, commitments, canonical metadata, encryption at rest, the Merkle tree,
+//! tiles, signed notes, proofs, acknowledgements.
+//!
+//! # Invariants
+//! 1. Pure: no I/O, no clock, no randomness, no async, no logging; nonces and times are arguments.
+//! 2. Decoding is total: bytes from disk or network give a value or a precise error, never a panic.
+//! 3. Nothing here needs the store or the transport: an auditor builds this crate alone.
+//!
+//! # Map, in reading order
+//! - [`digest`], [`id`]: digests; indexes, sizes, times, names
+//! - [`leaf`]: the 64 bytes under the tree and the commitment in them
+//! - [`canonical`], [`metadata`]: what a commitment is over, beside the content
+//! - [`secret`], [`encrypt`]: class secrets, derived keys; compress, then encrypt
+//! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
+//! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
+//! - [`proof`], [`acknowledgement`]: the two documents that leave the archive
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod acknowledgement;
+pub mod canonical;
+pub mod checkpoint;
+pub mod digest;
+pub mod encrypt;
+pub mod id;
+pub mod leaf;
+pub mod metadata;
+pub mod note;
+pub mod oracle;
+pub mod proof;
+pub mod secret;
+pub mod tile;
+pub mod tree;
+mod wire;

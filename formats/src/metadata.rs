@@ -1,0 +1,509 @@
+//! Canonical metadata of a record, schema 1.
+//!
+//! What a leaf commits to beside the content: RFC 8785 JSON with a schema number and a type. The
+//! fields of each type are a closed set, listed in `docs/formats.md`.
+//!
+//! # Invariants
+//! 1. The same facts have the same bytes; the SHA-256 in the commitment is over these bytes.
+//! 2. A reader that meets another schema, an unknown type or an unknown field says so and interprets
+//!    nothing; the bytes still verify.
+//! 3. Custody types carry indexes, counts, times and words of a closed list: never a name, an address
+//!    or a query.
+
+use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text};
+use crate::digest::Sha256;
+
+/// The schema number this program writes.
+pub const SCHEMA: i32 = 1;
+
+/// Why metadata cannot be interpreted. The bytes remain what the leaf commits to.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum MetadataError {
+    /// Not canonical JSON.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+    /// Written under a schema this reader does not know.
+    #[error("metadata schema is not 1")]
+    Schema,
+    /// A type this reader does not know.
+    #[error("metadata type is unknown")]
+    Type,
+    /// A field of the wrong shape, or one that must be there and is not.
+    #[error("metadata field {0} is missing or malformed")]
+    Field(&'static str),
+    /// A field that schema 1 does not have.
+    #[error("metadata has an unknown field")]
+    UnknownField,
+}
+
+/// A recipient of the original message.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Recipient {
+    /// The address as it came.
+    pub address: Text,
+    /// `certificato` or `esterno`, as it came, where it was said.
+    pub kind: Option<Text>,
+}
+
+/// One operation of the PEC log: the eight fields of annex 6.2 to DM 2 November 2005, and what real
+/// logs and receipts say beside them. Everything may be absent; what is there is there as it came.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TraceRecord {
+    /// Field 1, `identificativo`: the PEC msgid of the transaction.
+    pub identificativo: Option<Text>,
+    /// Field 2: when it happened, milliseconds since 1970 (UTC).
+    pub event_ms: Option<Integer>,
+    /// Offset from UTC the writer stated, in minutes.
+    pub event_offset_min: Option<Integer>,
+    /// The time as it was written.
+    pub event_text: Option<Text>,
+    /// Field 3, `mittente`: sender of the original.
+    pub sender: Option<Text>,
+    /// Field 4, `destinatari`: recipients of the original.
+    pub recipients: Vec<Recipient>,
+    /// Field 5, `oggetto`: subject of the original.
+    pub subject: Option<Text>,
+    /// Field 6: type of event (`accettazione`, `avvenuta-consegna`, …).
+    pub event: Option<Text>,
+    /// Field 7: Message-IDs of the generated messages.
+    pub message_ids: Vec<Text>,
+    /// Field 8, `gestore-emittente`: sending provider.
+    pub provider: Option<Text>,
+    /// `msgid`: Message-ID of the original, set by its author's client.
+    pub msgid: Option<Text>,
+    /// `accesso`, `ricezione` or `consegna`: the point that acted.
+    pub point: Option<Text>,
+    /// `emesso` or `ricevuto`: whether the object was made here or came here.
+    pub direction: Option<Text>,
+    /// `consegna`: the one recipient a delivery or failure speaks of.
+    pub delivered_to: Option<Text>,
+    /// `completa`, `breve` or `sintetica`.
+    pub receipt_form: Option<Text>,
+    /// `errore`: code of the error.
+    pub error: Option<Text>,
+    /// `errore-esteso`: its text.
+    pub error_detail: Option<Text>,
+    /// Where the facts come from an archived object: its leaf index minus this record's.
+    pub companion: Option<Integer>,
+}
+
+/// An object: bytes archived as received. Its facts stand in the trace record beside it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ObjectRecord {
+    /// Leaf index of the trace record minus this object's, where there is one.
+    pub companion: Option<Integer>,
+    /// Why the object was not understood, where it was not: a stable code.
+    pub unclassified: Option<Text>,
+    /// The object's own Message-ID, as it came.
+    pub message_id: Option<Text>,
+}
+
+/// The archive's own acts, as far as the log alone needs them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CustodyRecord {
+    /// A writer took over the log.
+    Epoch {
+        /// The new epoch.
+        log_epoch: u32,
+        /// Name and version of the software.
+        software: Text,
+    },
+    /// The wall clock stepped against the monotone one, or was behind or far beyond the log at start.
+    ClockStep {
+        /// Wall clock minus expectation, in milliseconds.
+        step_ms: Integer,
+    },
+    /// The wall clock was confirmed by proven time; cuts go on.
+    ClockConfirmed {
+        /// The proven time, milliseconds since 1970.
+        proven_ms: Integer,
+    },
+    /// An interval was cut late.
+    LateCut {
+        /// Start instant of the interval, milliseconds since 1970.
+        interval_ms: Integer,
+        /// Delay of the cut, in milliseconds.
+        late_ms: Integer,
+    },
+}
+
+/// The metadata of a record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Metadata {
+    /// `"type":"trace"`.
+    Trace(Box<TraceRecord>),
+    /// `"type":"object"`.
+    Object(ObjectRecord),
+    /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`.
+    Custody(CustodyRecord),
+}
+
+impl From<TraceRecord> for Metadata {
+    fn from(record: TraceRecord) -> Self {
+        Self::Trace(Box::new(record))
+    }
+}
+
+impl Metadata {
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = String::with_capacity(640);
+        ObjectWriter::write(&mut out, |w| match self {
+            Self::Trace(record) => record.write(w),
+            Self::Object(record) => record.write(w),
+            Self::Custody(record) => record.write(w),
+        });
+        out.into_bytes()
+    }
+
+    /// Reads canonical bytes, and refuses every other spelling and every unknown field.
+    pub fn parse(bytes: &[u8]) -> Result<Self, MetadataError> {
+        let mut r = ObjectReader::parse(bytes)?;
+        let field = MetadataError::Field;
+        if r.integer("schema").map_err(field)? != Some(Integer::from(SCHEMA)) {
+            return Err(MetadataError::Schema);
+        }
+        let kind = r.text("type").map_err(field)?;
+        let metadata = match kind.as_ref().and_then(Text::to_str) {
+            Some("trace") => Self::Trace(Box::new(TraceRecord::read(&mut r).map_err(field)?)),
+            Some("object") => Self::Object(ObjectRecord::read(&mut r).map_err(field)?),
+            Some(word) => {
+                let record = CustodyRecord::read(word, &mut r).ok_or(MetadataError::Type)?;
+                Self::Custody(record.map_err(field)?)
+            }
+            None => return Err(MetadataError::Type),
+        };
+        r.end().map_err(|_| MetadataError::UnknownField)?;
+        Ok(metadata)
+    }
+}
+
+/// The digest a commitment binds.
+pub fn metadata_digest(canonical: &[u8]) -> Sha256 {
+    Sha256::of(canonical)
+}
+
+impl TraceRecord {
+    fn write(&self, w: &mut ObjectWriter<'_>) {
+        w.maybe_integer("companion", self.companion);
+        w.maybe_text("delivered_to", self.delivered_to.as_ref());
+        w.maybe_text("direction", self.direction.as_ref());
+        w.maybe_text("error", self.error.as_ref());
+        w.maybe_text("error_detail", self.error_detail.as_ref());
+        w.maybe_text("event", self.event.as_ref());
+        w.maybe_integer("event_ms", self.event_ms);
+        w.maybe_integer("event_offset_min", self.event_offset_min);
+        w.maybe_text("event_text", self.event_text.as_ref());
+        w.maybe_text("identificativo", self.identificativo.as_ref());
+        if !self.message_ids.is_empty() {
+            w.texts("message_ids", &self.message_ids);
+        }
+        w.maybe_text("msgid", self.msgid.as_ref());
+        w.maybe_text("point", self.point.as_ref());
+        w.maybe_text("provider", self.provider.as_ref());
+        w.maybe_text("receipt_form", self.receipt_form.as_ref());
+        if !self.recipients.is_empty() {
+            w.objects("recipients", &self.recipients, |recipient, w| {
+                w.text("address", recipient.address.as_bytes());
+                w.maybe_text("kind", recipient.kind.as_ref());
+            });
+        }
+        w.integer("schema", Integer::from(SCHEMA));
+        w.maybe_text("sender", self.sender.as_ref());
+        w.maybe_text("subject", self.subject.as_ref());
+        w.text("type", b"trace");
+    }
+
+    fn read(r: &mut ObjectReader) -> Result<Self, &'static str> {
+        Ok(Self {
+            identificativo: r.text("identificativo")?,
+            event_ms: r.integer("event_ms")?,
+            event_offset_min: r.integer("event_offset_min")?,
+            event_text: r.text("event_text")?,
+            sender: r.text("sender")?,
+            recipients: r.objects("recipients", |r| {
+                Ok(Recipient {
+                    address: r.text("address")?.ok_or("recipients")?,
+                    kind: r.text("kind")?,
+                })
+            })?,
+            subject: r.text("subject")?,
+            event: r.text("event")?,
+            message_ids: r.texts("message_ids")?,
+            provider: r.text("provider")?,
+            msgid: r.text("msgid")?,
+            point: r.text("point")?,
+            direction: r.text("direction")?,
+            delivered_to: r.text("delivered_to")?,
+            receipt_form: r.text("receipt_form")?,
+            error: r.text("error")?,
+            error_detail: r.text("error_detail")?,
+            companion: r.integer("companion")?,
+        })
+    }
+}
+
+impl ObjectRecord {
+    fn write(&self, w: &mut ObjectWriter<'_>) {
+        w.maybe_integer("companion", self.companion);
+        w.maybe_text("message_id", self.message_id.as_ref());
+        w.integer("schema", Integer::from(SCHEMA));
+        w.text("type", b"object");
+        w.maybe_text("unclassified", self.unclassified.as_ref());
+    }
+
+    fn read(r: &mut ObjectReader) -> Result<Self, &'static str> {
+        Ok(Self {
+            companion: r.integer("companion")?,
+            unclassified: r.text("unclassified")?,
+            message_id: r.text("message_id")?,
+        })
+    }
+}
+
+impl CustodyRecord {
+    fn write(&self, w: &mut ObjectWriter<'_>) {
+        let schema = Integer::from(SCHEMA);
+        match self {
+            Self::Epoch {
+                log_epoch,
+                software,
+            } => {
+                w.integer("log_epoch", Integer::from(*log_epoch));
+                w.integer("schema", schema);
+                w.text("software", software.as_bytes());
+                w.text("type", b"epoch");
+            }
+            Self::ClockStep { step_ms } => {
+                w.integer("schema", schema);
+                w.integer("step_ms", *step_ms);
+                w.text("type", b"clock-step");
+            }
+            Self::ClockConfirmed { proven_ms } => {
+                w.integer("proven_ms", *proven_ms);
+                w.integer("schema", schema);
+                w.text("type", b"clock-confirmed");
+            }
+            Self::LateCut {
+                interval_ms,
+                late_ms,
+            } => {
+                w.integer("interval_ms", *interval_ms);
+                w.integer("late_ms", *late_ms);
+                w.integer("schema", schema);
+                w.text("type", b"late-cut");
+            }
+        }
+    }
+
+    fn read(word: &str, r: &mut ObjectReader) -> Option<Result<Self, &'static str>> {
+        fn need(r: &mut ObjectReader, key: &'static str) -> Result<Integer, &'static str> {
+            r.integer(key)?.ok_or(key)
+        }
+        let epoch = |r: &mut ObjectReader| {
+            let log_epoch = need(r, "log_epoch")?.get();
+            Ok(Self::Epoch {
+                log_epoch: u32::try_from(log_epoch).map_err(|_| "log_epoch")?,
+                software: r.text("software")?.ok_or("software")?,
+            })
+        };
+        match word {
+            "epoch" => Some(epoch(r)),
+            "clock-step" => Some(need(r, "step_ms").map(|step_ms| Self::ClockStep { step_ms })),
+            "clock-confirmed" => {
+                Some(need(r, "proven_ms").map(|proven_ms| Self::ClockConfirmed { proven_ms }))
+            }
+            "late-cut" => Some(need(r, "interval_ms").and_then(|interval_ms| {
+                let late_ms = need(r, "late_ms")?;
+                Ok(Self::LateCut {
+                    interval_ms,
+                    late_ms,
+                })
+            })),
+            _ => None,
+        }
+    }
+}
+
+/// A field that the index knows. Codes are on disk and never reused.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Field {
+    /// `identificativo`, exact octets.
+    Identificativo = 1,
+    /// `msgid` of the original, exact octets.
+    Msgid = 2,
+    /// Own Message-ID of the object or generated message, exact octets.
+    MessageId = 3,
+    /// Sender, ASCII letters in lower case.
+    Sender = 4,
+    /// A recipient, ASCII letters in lower case.
+    Recipient = 5,
+    /// Type of event, exact octets.
+    Event = 6,
+}
+
+impl Field {
+    /// Every field, in order of code.
+    pub const ALL: [Self; 6] = [
+        Self::Identificativo,
+        Self::Msgid,
+        Self::MessageId,
+        Self::Sender,
+        Self::Recipient,
+        Self::Event,
+    ];
+
+    /// The code on disk.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The term as it is indexed and searched: addresses without case, all else as it came.
+    pub fn normalise(self, text: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sender | Self::Recipient => text.to_ascii_lowercase(),
+            _ => text.to_vec(),
+        }
+    }
+}
+
+impl Metadata {
+    /// The terms under which the record is found: (field, normalised term), each pair once.
+    pub fn terms(&self) -> Vec<(Field, Vec<u8>)> {
+        let mut terms = Vec::with_capacity(8);
+        let mut add = |field: Field, text: &Text| {
+            terms.push((field, field.normalise(text.as_bytes())));
+        };
+        match self {
+            Self::Trace(t) => {
+                let single = [
+                    (Field::Identificativo, &t.identificativo),
+                    (Field::Msgid, &t.msgid),
+                    (Field::Sender, &t.sender),
+                    (Field::Event, &t.event),
+                ];
+                for (field, text) in single {
+                    text.iter().for_each(|text| add(field, text));
+                }
+                t.message_ids
+                    .iter()
+                    .for_each(|id| add(Field::MessageId, id));
+                let recipients = t.recipients.iter().map(|r| &r.address);
+                recipients.for_each(|address| add(Field::Recipient, address));
+                t.delivered_to
+                    .iter()
+                    .for_each(|address| add(Field::Recipient, address));
+            }
+            Self::Object(o) => {
+                o.message_id.iter().for_each(|id| add(Field::MessageId, id));
+            }
+            Self::Custody(_) => {}
+        }
+        terms.sort();
+        terms.dedup();
+        terms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn sample() -> TraceRecord {
+        TraceRecord {
+            identificativo: Some("opec21.20261121101500.1.2.3@pec.example.test".into()),
+            event_ms: Some(Integer::try_from(1_763_700_000_000_i64).unwrap()),
+            event_offset_min: Some(60.into()),
+            sender: Some("Mittente@pec.example.test".into()),
+            recipients: vec![Recipient {
+                address: "destinatario@pec.example.org".into(),
+                kind: Some("certificato".into()),
+            }],
+            subject: Some(b"Prova citt\xe0".as_slice().into()),
+            event: Some("accettazione".into()),
+            message_ids: vec!["<r1@pec.example.test>".into()],
+            provider: Some("Gestore Esempio S.p.A.".into()),
+            msgid: Some("<m1@client.example>".into()),
+            ..TraceRecord::default()
+        }
+    }
+
+    #[test]
+    fn the_metadata_vector_is_reproduced() {
+        let bytes = Metadata::from(sample()).to_bytes();
+        assert_eq!(
+            std::str::from_utf8(&bytes).unwrap(),
+            "{\"event\":\"accettazione\",\"event_ms\":1763700000000,\"event_offset_min\":60,\
+             \"identificativo\":\"opec21.20261121101500.1.2.3@pec.example.test\",\
+             \"message_ids\":[\"<r1@pec.example.test>\"],\"msgid\":\"<m1@client.example>\",\
+             \"provider\":\"Gestore Esempio S.p.A.\",\
+             \"recipients\":[{\"address\":\"destinatario@pec.example.org\",\"kind\":\"certificato\"}],\
+             \"schema\":1,\"sender\":\"Mittente@pec.example.test\",\
+             \"subject\":{\"base64\":\"UHJvdmEgY2l0dOA=\"},\"type\":\"trace\"}"
+        );
+        assert_eq!(
+            metadata_digest(&bytes).to_string(),
+            "bf10a86c5e76bbbd5c02fd2928837e70b3f124ff03faab78a0f377f8dde100b3"
+        );
+    }
+
+    #[test]
+    fn every_type_is_read_back() {
+        let number = |n: i64| Integer::try_from(n).unwrap();
+        let all = [
+            Metadata::from(sample()),
+            Metadata::from(TraceRecord::default()),
+            Metadata::Object(ObjectRecord {
+                companion: Some(1.into()),
+                unclassified: Some("no-daticert".into()),
+                message_id: Some("<a@b>".into()),
+            }),
+            Metadata::Custody(CustodyRecord::Epoch {
+                log_epoch: 3,
+                software: "ceralacca 0.1.0".into(),
+            }),
+            Metadata::Custody(CustodyRecord::ClockStep {
+                step_ms: number(-400_000),
+            }),
+            Metadata::Custody(CustodyRecord::ClockConfirmed {
+                proven_ms: number(1_763_700_000_000),
+            }),
+            Metadata::Custody(CustodyRecord::LateCut {
+                interval_ms: number(1_763_683_200_000),
+                late_ms: number(5),
+            }),
+        ];
+        for metadata in all {
+            assert_eq!(Metadata::parse(&metadata.to_bytes()), Ok(metadata));
+        }
+    }
+
+    #[test]
+    fn what_schema_1_does_not_have_is_named() {
+        let cases: [(&str, MetadataError); 6] = [
+            ("{\"schema\":2,\"type\":\"trace\"}", MetadataError::Schema),
+            ("{\"type\":\"trace\"}", MetadataError::Schema),
+            ("{\"schema\":1,\"type\":\"other\"}", MetadataError::Type),
+            ("{\"schema\":1}", MetadataError::Type),
+            (
+                "{\"schema\":1,\"type\":\"trace\",\"zzz\":1}",
+                MetadataError::UnknownField,
+            ),
+            (
+                "{\"event\":1,\"schema\":1,\"type\":\"trace\"}",
+                MetadataError::Field("event"),
+            ),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Metadata::parse(text.as_bytes()), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_found_in_any_case_and_ids_exactly() {
+        let terms = Metadata::from(sample()).terms();
+        assert!(terms.contains(&(Field::Sender, b"mittente@pec.example.test".to_vec())));
+        assert!(terms.contains(&(Field::MessageId, b"<r1@pec.example.test>".to_vec())));
+        assert_eq!(terms.len(), 6);
+    }
+}
