@@ -1,2 +1,24 @@
 //! Ceralacca: an archive for Italian certified mail (PEC).
+//!
+//! # Map, in reading order
+//! - [`ceralacca_formats`]: L0 and L1, the formats and their verification, a crate of its own
+//! - [`store`]: L2, rows in column families: RocksDB, and memory for simulation
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+pub mod store;
+pub mod ambient;
+pub mod index;
+pub mod ingest;
+pub mod keyring;
+pub mod record;
+pub mod sequencer;

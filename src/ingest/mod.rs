@@ -1,0 +1,3 @@
+//! x
+/// x
+pub const INLINE_BYTES_MAX: usize = 64 << 10;

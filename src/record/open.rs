@@ -1,0 +1,291 @@
+//! From rows back to a record: decrypt, decompress, check against the leaf.
+//!
+//! # Invariants
+//! 1. Nothing is handed out that does not recompute the commitment in its leaf.
+//! 2. A content is read part by part; its digests are checked at the end, and the caller is told.
+
+use crate::keyring::{KeyError, Keyring};
+use crate::store::cf::chunk::{Chunks, UploadKey};
+use crate::store::cf::content::{ContentPart, Contents};
+use crate::store::cf::metadata::{
+    ContentPlace, EncryptedMetadata, Keys, MetadataRow, RecordKey as RowKey,
+};
+use crate::store::cf::secret::{SecretKey, Secrets};
+use crate::store::{KeyRange, Order, Rows, Store, StoreError};
+use ceralacca_formats::digest::{Blake3, ContentDigest, ContentHasher, Sha256};
+use ceralacca_formats::encrypt::{Cipher, Dictionary, ObjectSecret, OpenError, PART_BYTES, Part, Place};
+use ceralacca_formats::id::{IntervalId, LeafIndex};
+use ceralacca_formats::leaf::{Commitment, Leaf, Opening};
+use ceralacca_formats::metadata::{Metadata, MetadataError, metadata_digest};
+use ceralacca_formats::proof::{ProvenMetadata, ProvenRecord};
+
+/// The longest canonical metadata that is read, in bytes: far above what any record has.
+pub const METADATA_BYTES_MAX: usize = 4 << 20;
+
+/// Why a record cannot be opened. All but `Store` and `Keys` are alarms: what is stored is not what was
+/// recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// There is no metadata row: the record was disposed of, or the store is damaged.
+    #[error("leaf {0} has no metadata row")]
+    MetadataMissing(LeafIndex),
+    /// The object's own keys are not there: it was erased, or the store is damaged.
+    #[error("leaf {0} has no keys of its own")]
+    KeysMissing(LeafIndex),
+    /// The metadata does not decrypt or decompress.
+    #[error("metadata of leaf {index}")]
+    Metadata {
+        /// The record.
+        index: LeafIndex,
+        /// How it failed.
+        #[source]
+        source: OpenError,
+    },
+    /// The metadata of an object is shorter than its digests.
+    #[error("metadata of leaf {0} is too short")]
+    Short(LeafIndex),
+    /// What is stored does not recompute the commitment in the leaf.
+    #[error("leaf {0} does not commit to what is stored")]
+    Commitment(LeafIndex),
+    /// A part of the content does not decrypt or decompress.
+    #[error("part {part} of the content of leaf {index}")]
+    Part {
+        /// The record.
+        index: LeafIndex,
+        /// The part, from 1.
+        part: u32,
+        /// How it failed.
+        #[source]
+        source: OpenError,
+    },
+    /// Parts of the content are missing.
+    #[error("content of leaf {0} ends before its last part")]
+    Truncated(LeafIndex),
+    /// The content has other digests than the leaf commits to.
+    #[error("content of leaf {0} has other digests")]
+    Content(LeafIndex),
+    /// The metadata cannot be interpreted; its bytes verify.
+    #[error("metadata of leaf {index}")]
+    Uninterpreted {
+        /// The record.
+        index: LeafIndex,
+        /// Why not.
+        #[source]
+        source: MetadataError,
+    },
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A record opened and checked against its leaf; its content is still in the store.
+pub struct Opened {
+    /// Its leaf.
+    pub leaf: Leaf,
+    /// The opening of its commitment.
+    pub opening: Opening,
+    /// Length and digests of its content.
+    pub content: ContentDigest,
+    /// Its canonical metadata.
+    pub canonical: Vec<u8>,
+    interval: IntervalId,
+    row: MetadataRow,
+    cipher: Cipher,
+}
+
+/// Opens the record of a leaf.
+pub fn open(
+    store: &dyn Store,
+    keyring: &Keyring,
+    interval: IntervalId,
+    leaf: Leaf,
+) -> Result<Opened, RecordError> {
+    let key = RowKey {
+        interval,
+        class: leaf.class,
+        index: leaf.seq,
+    };
+    let row = store.read::<EncryptedMetadata>(&key)?;
+    let row = row.ok_or(RecordError::MetadataMissing(leaf.seq))?;
+    open_row(store, keyring, interval, leaf, row)
+}
+
+/// Opens the record of a leaf from its metadata row.
+pub fn open_row(
+    store: &dyn Store,
+    keyring: &Keyring,
+    interval: IntervalId,
+    leaf: Leaf,
+    row: MetadataRow,
+) -> Result<Opened, RecordError> {
+    let index = leaf.seq;
+    let keys = keyring.class(store, interval, leaf.class)?;
+    let place = Place {
+        origin_sha256: keyring.origin_sha256(),
+        interval,
+        class: leaf.class,
+        nonce: row.nonce,
+    };
+    let failed = |source| RecordError::Metadata { index, source };
+    let (opening, key) = match row.keys {
+        Keys::OfClass => (keys.opening(&row.nonce), keys.record_key(&row.nonce)),
+        Keys::Own => {
+            let key = RowKey {
+                interval,
+                class: leaf.class,
+                index,
+            };
+            let wrapped = store.read::<Secrets>(&SecretKey::Object(key))?;
+            let wrapped = wrapped.ok_or(RecordError::KeysMissing(index))?;
+            let own = ObjectSecret::unwrap(&wrapped, &keys, &place).map_err(failed)?;
+            (own.opening, own.key)
+        }
+    };
+    let cipher = Cipher::new(&key, place);
+    let part = match row.place {
+        ContentPlace::None => Part::ONLY,
+        _ => Part::METADATA,
+    };
+    let dictionary = Dictionary::from_id(row.dictionary).map_err(failed)?;
+    let plain = cipher
+        .decrypt(part, dictionary, &row.ciphertext, METADATA_BYTES_MAX)
+        .map_err(failed)?;
+    let (content, canonical) = match row.place {
+        ContentPlace::None => (ContentDigest::EMPTY, plain),
+        _ => split_plain(&plain).ok_or(RecordError::Short(index))?,
+    };
+    let digest = metadata_digest(&canonical);
+    if Commitment::new(&opening, leaf.kind, &content, &digest) != leaf.commitment {
+        return Err(RecordError::Commitment(index));
+    }
+    Ok(Opened {
+        leaf,
+        opening,
+        content,
+        canonical,
+        interval,
+        row,
+        cipher,
+    })
+}
+
+fn split_plain(plain: &[u8]) -> Option<(ContentDigest, Vec<u8>)> {
+    let (bytes, rest) = plain.split_first_chunk::<8>()?;
+    let (sha256, rest) = rest.split_first_chunk::<32>()?;
+    let (blake3, canonical) = rest.split_first_chunk::<32>()?;
+    let content = ContentDigest {
+        bytes: u64::from_be_bytes(*bytes),
+        sha256: Sha256::from_bytes(*sha256),
+        blake3: Blake3::from_bytes(*blake3),
+    };
+    Some((content, canonical.to_vec()))
+}
+
+impl Opened {
+    /// The facts of the record.
+    pub fn metadata(&self) -> Result<Metadata, RecordError> {
+        Metadata::parse(&self.canonical).map_err(|source| RecordError::Uninterpreted {
+            index: self.leaf.seq,
+            source,
+        })
+    }
+
+    /// SHA-256 of its canonical metadata.
+    pub fn metadata_sha256(&self) -> Sha256 {
+        metadata_digest(&self.canonical)
+    }
+
+    /// Whether it has a content.
+    pub fn has_content(&self) -> bool {
+        self.row.place != ContentPlace::None
+    }
+
+    /// Where its chunks are, if it is a large object.
+    pub fn upload(&self) -> Option<UploadKey> {
+        (self.row.place == ContentPlace::Chunks).then_some(UploadKey {
+            interval: self.interval,
+            class: self.leaf.class,
+            nonce: self.row.nonce,
+        })
+    }
+
+    /// The record as a proof carries it.
+    pub fn proven(&self) -> ProvenRecord {
+        ProvenRecord {
+            leaf: self.leaf,
+            opening: self.opening,
+            content: self.content,
+            metadata: ProvenMetadata::Bytes(self.canonical.clone()),
+        }
+    }
+
+    /// Hands the content to `take`, part by part, and checks its digests at the end. On an error what was
+    /// taken is not the content.
+    pub fn content(
+        &self,
+        store: &dyn Store,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), RecordError> {
+        let index = self.leaf.seq;
+        let record = RowKey {
+            interval: self.interval,
+            class: self.leaf.class,
+            index,
+        };
+        let mut parts: Box<dyn Iterator<Item = Result<(u32, ContentPart), StoreError>>> =
+            match (self.row.place, self.upload()) {
+                (ContentPlace::None, _) => return Ok(()),
+                (_, Some(upload)) => {
+                    let range = KeyRange::prefix(&upload.prefix());
+                    let rows = store.rows::<Chunks>(&range, Order::Ascending);
+                    Box::new(rows.map(|row| row.map(|(key, part)| (key.part, part))))
+                }
+                (_, None) => {
+                    let mut prefix = crate::store::cf::unit_prefix(record.interval, record.class);
+                    prefix.extend_from_slice(&index.get().to_be_bytes());
+                    let range = KeyRange::prefix(&prefix);
+                    let rows = store.rows::<Contents>(&range, Order::Ascending);
+                    Box::new(rows.map(|row| row.map(|(key, part)| (key.part, part))))
+                }
+            };
+        let mut hasher = ContentHasher::default();
+        let mut next = parts.next().transpose()?;
+        for expected in 1.. {
+            let Some((number, row)) = next else {
+                return Err(RecordError::Truncated(index));
+            };
+            next = parts.next().transpose()?;
+            if number != expected {
+                return Err(RecordError::Truncated(index));
+            }
+            let part = Part {
+                number,
+                last: next.is_none(),
+            };
+            let piece = self.part(part, &row)?;
+            hasher.update(&piece);
+            take(&piece);
+            if part.last {
+                break;
+            }
+        }
+        (hasher.finish() == self.content)
+            .then_some(())
+            .ok_or(RecordError::Content(index))
+    }
+
+    fn part(&self, part: Part, row: &ContentPart) -> Result<Vec<u8>, RecordError> {
+        let failed = |source| RecordError::Part {
+            index: self.leaf.seq,
+            part: part.number,
+            source,
+        };
+        let dictionary = Dictionary::from_id(row.dictionary).map_err(failed)?;
+        self.cipher
+            .decrypt(part, dictionary, &row.ciphertext, PART_BYTES)
+            .map_err(failed)
+    }
+}

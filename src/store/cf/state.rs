@@ -1,0 +1,159 @@
+//! `state`: single rows that say what the log is and where it stands.
+//!
+//! ```text
+//! key    01   value  format u8 = 1 | 01 | disk format version u32 | log id length u8 | log id | origin
+//! key    02   value  format u8 = 1 | 02 | tree size u64 | root 32 | log epoch u32 | time u64     the tip
+//! key    03   value  format u8 = 1 | 03 | checkpoint note (text)                                 the last one
+//! key    04   value  format u8 = 1 | 04 | leaf index u64           the index has runs for all leaves below it
+//! ```
+//! 01 is written by `init` last of all: a store without it was never finished. 02 is in every batch that adds
+//! leaves; 03 is the note of the group before, in the same batch, or alone at stop; 04 after each run.
+
+use super::{ColumnFamily, FORMAT, Family, Malformed, Reader};
+use ceralacca_formats::id::{LogId, Origin, TreeSize, UtcMillis};
+use ceralacca_formats::leaf::Epoch;
+use ceralacca_formats::tree::RootHash;
+
+/// The family.
+pub struct State;
+
+/// Which row.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum StateKey {
+    /// What the log is.
+    Identity = 1,
+    /// Where the tree stands.
+    Tip = 2,
+    /// The last checkpoint.
+    Note = 3,
+    /// How far the index has runs.
+    Indexed = 4,
+}
+
+/// What the log is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// Version of the disk format.
+    pub version: u32,
+    /// Name of the log in this installation.
+    pub log: LogId,
+    /// Its origin.
+    pub origin: Origin,
+}
+
+/// Where the tree stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Tip {
+    /// Number of leaves.
+    pub size: TreeSize,
+    /// Their root.
+    pub root: RootHash,
+    /// Epoch of the writer.
+    pub epoch: Epoch,
+    /// Time of the last leaf.
+    pub time: UtcMillis,
+}
+
+/// A row.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum StateRow {
+    /// What the log is.
+    Identity(Identity),
+    /// Where the tree stands.
+    Tip(Tip),
+    /// The last checkpoint's note.
+    Note(String),
+    /// The index has runs for all leaves below this.
+    Indexed(TreeSize),
+}
+
+impl StateRow {
+    /// The key it stands under.
+    pub fn key(&self) -> StateKey {
+        match self {
+            Self::Identity(_) => StateKey::Identity,
+            Self::Tip(_) => StateKey::Tip,
+            Self::Note(_) => StateKey::Note,
+            Self::Indexed(_) => StateKey::Indexed,
+        }
+    }
+}
+
+impl ColumnFamily for State {
+    const FAMILY: Family = Family::State;
+    type Key = StateKey;
+    type Value = StateRow;
+
+    fn encode_key(key: &StateKey, out: &mut Vec<u8>) {
+        out.push(*key as u8);
+    }
+
+    fn decode_key(bytes: &[u8]) -> Result<StateKey, Malformed> {
+        match bytes {
+            [1] => Ok(StateKey::Identity),
+            [2] => Ok(StateKey::Tip),
+            [3] => Ok(StateKey::Note),
+            [4] => Ok(StateKey::Indexed),
+            _ => Err(Malformed::Field("state")),
+        }
+    }
+
+    fn encode_value(row: &StateRow, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[FORMAT, row.key() as u8]);
+        match row {
+            StateRow::Identity(identity) => {
+                out.extend_from_slice(&identity.version.to_be_bytes());
+                // A log id has at most 63 characters (`LogId`).
+                out.push(identity.log.as_str().len() as u8);
+                out.extend_from_slice(identity.log.as_str().as_bytes());
+                out.extend_from_slice(identity.origin.as_str().as_bytes());
+            }
+            StateRow::Tip(tip) => {
+                out.extend_from_slice(&tip.size.get().to_be_bytes());
+                out.extend_from_slice(tip.root.as_bytes());
+                out.extend_from_slice(&tip.epoch.0.to_be_bytes());
+                out.extend_from_slice(&tip.time.get().to_be_bytes());
+            }
+            StateRow::Note(note) => out.extend_from_slice(note.as_bytes()),
+            StateRow::Indexed(size) => out.extend_from_slice(&size.get().to_be_bytes()),
+        }
+    }
+
+    fn decode_value(bytes: &[u8]) -> Result<StateRow, Malformed> {
+        let mut reader = Reader::value(bytes)?;
+        let key = reader.array::<1>()?;
+        Ok(match Self::decode_key(&key)? {
+            StateKey::Identity => {
+                let version = reader.u32()?;
+                let bytes = usize::from(reader.u8()?);
+                let rest = reader.rest();
+                let (log, origin) = rest.split_at_checked(bytes).ok_or(Malformed::Length)?;
+                let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+                StateRow::Identity(Identity {
+                    version,
+                    log: LogId::try_from(text(log)).map_err(|_| Malformed::Field("log id"))?,
+                    origin: Origin::try_from(text(origin))
+                        .map_err(|_| Malformed::Field("origin"))?,
+                })
+            }
+            StateKey::Tip => {
+                let tip = Tip {
+                    size: TreeSize::new(reader.u64()?),
+                    root: RootHash::from_bytes(reader.array()?),
+                    epoch: Epoch(reader.u32()?),
+                    time: UtcMillis::new(reader.u64()?),
+                };
+                reader.end()?;
+                StateRow::Tip(tip)
+            }
+            StateKey::Note => StateRow::Note(
+                String::from_utf8(reader.rest().to_vec()).map_err(|_| Malformed::Field("note"))?,
+            ),
+            StateKey::Indexed => {
+                let size = TreeSize::new(reader.u64()?);
+                reader.end()?;
+                StateRow::Indexed(size)
+            }
+        })
+    }
+}

@@ -1,0 +1,309 @@
+//! The store: rows in column families, committed in synced batches.
+//!
+//! # Invariants
+//! 1. A batch is atomic and durable when [`Store::commit`] returns; there is no unsynced variant.
+//! 2. Append-only: leaves, tiles and kept checkpoints are written once; no code path rewrites them.
+//! 3. A failed commit or sync leaves the outcome unknown: the store refuses every later write
+//!    ([`StoreError::Stopped`]) until it is opened again, and nobody retries in place.
+//! 4. Nothing outside `cf/` sees raw bytes: a family binds its key and value types once.
+//!
+//! # Not here
+//! What the rows mean (`docs/formats.md` draws them), who may read them (`access`, to come).
+
+pub mod cf;
+pub mod memory;
+pub mod outside;
+pub mod rocks;
+
+use cf::{ColumnFamily, Family, Malformed};
+use std::io;
+use std::marker::PhantomData;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no log in this directory. The operator's: `init` makes one.
+    #[error("no log in {0}")]
+    Missing(std::path::PathBuf),
+    /// There is a log already. The operator's; the one that is there was not touched.
+    #[error("there is a log already in {0}")]
+    Exists(std::path::PathBuf),
+    /// Another process has the log open. Retry when it has stopped.
+    #[error("log directory {0} is in use by another process")]
+    InUse(std::path::PathBuf),
+    /// The directory or its file system is read-only. Nothing was changed.
+    #[error("log directory {0} is read-only")]
+    ReadOnly(std::path::PathBuf),
+    /// The disk is full. The batch was not acknowledged; make room and open again.
+    #[error("disk is full")]
+    DiskFull,
+    /// Written under a format this program does not know. Nothing was changed.
+    #[error("disk format version {found} is not {known}")]
+    Version {
+        /// Version in the store.
+        found: u32,
+        /// Version of this program.
+        known: u32,
+    },
+    /// What is stored is not what was written. An alarm: run `fsck`, restore from a copy.
+    #[error("store is corrupt: {0}")]
+    Corrupt(String),
+    /// A row that does not decode. An alarm, as [`StoreError::Corrupt`].
+    #[error("row of {family} is malformed: {why}")]
+    Row {
+        /// The family.
+        family: &'static str,
+        /// What is wrong with it.
+        why: Malformed,
+    },
+    /// A write failed earlier; its outcome is unknown. Open again.
+    #[error("store stopped after a failed write")]
+    Stopped,
+    /// The file system failed.
+    #[error("{attempt}")]
+    Io {
+        /// What was attempted.
+        attempt: &'static str,
+        /// How it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The engine failed otherwise.
+    #[error("engine: {0}")]
+    Engine(String),
+}
+
+/// From which side a scan reads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// Smallest key first.
+    Ascending,
+    /// Largest key first.
+    Descending,
+}
+
+/// Keys from `start` (included) to `end` (excluded; `None` is no bound).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct KeyRange {
+    /// First key.
+    pub start: Vec<u8>,
+    /// First key no more in the range.
+    pub end: Option<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// All keys.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// All keys that begin with these bytes.
+    pub fn prefix(prefix: &[u8]) -> Self {
+        let mut end = prefix.to_vec();
+        // The successor of a prefix: its last byte that can rise, risen; none if all are 0xff.
+        while let Some(last) = end.last_mut() {
+            if *last < u8::MAX {
+                *last += 1;
+                break;
+            }
+            end.pop();
+        }
+        Self {
+            start: prefix.to_vec(),
+            end: (!end.is_empty()).then_some(end),
+        }
+    }
+}
+
+/// One change in a batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Change<'a> {
+    /// A row is written.
+    Put(Family, &'a [u8], &'a [u8]),
+    /// A row is removed.
+    Delete(Family, &'a [u8]),
+    /// The rows from the first key (included) to the second (excluded) are removed.
+    DeleteRange(Family, &'a [u8], &'a [u8]),
+}
+
+#[derive(Clone, Copy)]
+enum ChangeKind {
+    Put,
+    Delete,
+    DeleteRange,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    kind: ChangeKind,
+    family: Family,
+    /// Where in `bytes` the first and the second byte string end; the first starts where the entry
+    /// before ended.
+    first_end: usize,
+    second_end: usize,
+}
+
+/// Changes that become durable together, or not at all.
+#[must_use = "a batch does nothing until it is committed"]
+#[derive(Clone, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes a row.
+    pub fn put<C: ColumnFamily>(&mut self, key: &C::Key, value: &C::Value) {
+        C::encode_key(key, &mut self.bytes);
+        let first_end = self.bytes.len();
+        C::encode_value(value, &mut self.bytes);
+        self.push(ChangeKind::Put, C::FAMILY, first_end);
+    }
+
+    /// Removes a row.
+    pub fn delete<C: ColumnFamily>(&mut self, key: &C::Key) {
+        C::encode_key(key, &mut self.bytes);
+        let first_end = self.bytes.len();
+        self.push(ChangeKind::Delete, C::FAMILY, first_end);
+    }
+
+    /// Removes the rows of a range that has an end.
+    pub fn delete_range<C: ColumnFamily>(&mut self, range: &KeyRange) {
+        let Some(end) = &range.end else { return };
+        self.bytes.extend_from_slice(&range.start);
+        let first_end = self.bytes.len();
+        self.bytes.extend_from_slice(end);
+        self.push(ChangeKind::DeleteRange, C::FAMILY, first_end);
+    }
+
+    fn push(&mut self, kind: ChangeKind, family: Family, first_end: usize) {
+        self.entries.push(Entry {
+            kind,
+            family,
+            first_end,
+            second_end: self.bytes.len(),
+        });
+    }
+
+    /// The changes, in the order they were added.
+    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        let mut start = 0;
+        self.entries.iter().map(move |entry| {
+            // The ends rise with the entries, by construction in `push`.
+            let first = self.bytes.get(start..entry.first_end).unwrap_or_default();
+            let second = self
+                .bytes
+                .get(entry.first_end..entry.second_end)
+                .unwrap_or_default();
+            start = entry.second_end;
+            match entry.kind {
+                ChangeKind::Put => Change::Put(entry.family, first, second),
+                ChangeKind::Delete => Change::Delete(entry.family, first),
+                ChangeKind::DeleteRange => Change::DeleteRange(entry.family, first, second),
+            }
+        })
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of keys and values in it.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Empties it, keeping its memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+}
+
+/// A row as raw bytes: key and value.
+pub type RawRow = (Box<[u8]>, Box<[u8]>);
+
+/// Rows being read; an error ends the scan.
+pub type Scan<'a> = Box<dyn Iterator<Item = Result<RawRow, StoreError>> + 'a>;
+
+/// Rows in column families. Implemented by RocksDB and in memory; one suite of tests runs over both.
+pub trait Store: Send + Sync {
+    /// The value of a key.
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The rows of a range, as they stood when the scan began.
+    fn scan(&self, family: Family, range: &KeyRange, order: Order) -> Scan<'_>;
+
+    /// Commits a batch. On return it is durable (synced) and visible. After an error its outcome is
+    /// unknown and every later write is refused with [`StoreError::Stopped`].
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Adds a sorted run: ascending, distinct keys, with empty values, in one family. Durable on return.
+    /// Adding the same run again changes nothing.
+    fn add_run(
+        &self,
+        family: Family,
+        keys: &mut dyn Iterator<Item = Vec<u8>>,
+    ) -> Result<(), StoreError>;
+
+    /// Bytes on disk of a family, blobs included; what is only in memory counts nothing.
+    fn disk_bytes(&self, family: Family) -> Result<u64, StoreError>;
+
+    /// Brings everything to disk and compacts it: for measuring and for `fsck` of files, not for use.
+    fn settle(&self) -> Result<(), StoreError>;
+}
+
+/// Typed reading over any store.
+pub trait Rows: Store {
+    /// The value of a key.
+    fn read<C: ColumnFamily>(&self, key: &C::Key) -> Result<Option<C::Value>, StoreError> {
+        let mut bytes = Vec::new();
+        C::encode_key(key, &mut bytes);
+        match self.get(C::FAMILY, &bytes)? {
+            None => Ok(None),
+            Some(value) => C::decode_value(&value).map(Some).map_err(malformed::<C>),
+        }
+    }
+
+    /// The rows of a range, decoded.
+    fn rows<C: ColumnFamily>(&self, range: &KeyRange, order: Order) -> TypedScan<'_, C> {
+        TypedScan {
+            scan: self.scan(C::FAMILY, range, order),
+            family: PhantomData,
+        }
+    }
+}
+
+impl<S: Store + ?Sized> Rows for S {}
+
+/// Decoded rows of a family.
+pub struct TypedScan<'a, C> {
+    scan: Scan<'a>,
+    family: PhantomData<C>,
+}
+
+impl<C: ColumnFamily> Iterator for TypedScan<'_, C> {
+    type Item = Result<(C::Key, C::Value), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.scan.next()?;
+        Some(row.and_then(|(key, value)| {
+            let key = C::decode_key(&key).map_err(malformed::<C>)?;
+            let value = C::decode_value(&value).map_err(malformed::<C>)?;
+            Ok((key, value))
+        }))
+    }
+}
+
+fn malformed<C: ColumnFamily>(why: Malformed) -> StoreError {
+    StoreError::Row {
+        family: C::FAMILY.name(),
+        why,
+    }
+}
