@@ -17,6 +17,8 @@
 
 pub mod store;
 pub mod ambient;
+pub mod archive;
+pub mod audit;
 pub mod index;
 pub mod ingest;
 pub mod keyring;

@@ -12,7 +12,7 @@ use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::digest::{Blake3, ContentDigest, Sha256, decode_hex32};
 use crate::id::{LeafIndex, Origin, UtcMillis};
-use crate::leaf::{Leaf, LeafError, Opening};
+use crate::leaf::{Kind, Leaf, LeafError, Opening};
 use crate::note::VerifierKey;
 use crate::proof::{ProvenMetadata, ProvenRecord};
 
@@ -227,11 +227,12 @@ impl Acknowledgement {
             if !seq.is_within(checkpoint.size()) {
                 return Err(AcknowledgementError::NotCovered(seq));
             }
-            let of_content =
-                record.content.bytes > 0 && record.content.sha256 == self.received_sha256;
-            let of_metadata = record.content == ContentDigest::EMPTY
-                && record.metadata_sha256 == self.received_sha256;
-            received |= of_content || of_metadata;
+            // A trace record is its facts; anything else is its bytes, even when there are none.
+            let of = match record.leaf.kind {
+                Kind::Trace => record.metadata_sha256,
+                _ => record.content.sha256,
+            };
+            received |= of == self.received_sha256;
         }
         received
             .then_some(checkpoint)
@@ -263,7 +264,7 @@ fn read_record(r: &mut ObjectReader) -> Result<(Opening, ContentDigest, Sha256),
 mod tests {
     use super::*;
     use crate::id::TreeSize;
-    use crate::leaf::{Class, Commitment, Epoch, Kind};
+    use crate::leaf::{Class, Commitment, Epoch};
     use crate::note::NoteSigner;
     use crate::secret::SigningSeed;
     use crate::tree::RootHash;

@@ -63,6 +63,10 @@ impl Checkpoint {
 
     /// Verifies a note against the log's key and reads the checkpoint in it.
     pub fn open(note: &[u8], key: &VerifierKey) -> Result<Self, CheckpointError> {
+        // A cosignature speaks for a witness, never for the log.
+        if !key.is_of_log() {
+            return Err(NoteError::Key.into());
+        }
         let opened = note::open(note, &[key])?;
         let (origin, size, root) = parse_body(&opened.text).ok_or(CheckpointError::Body)?;
         if origin.as_str() != key.name() {
@@ -156,6 +160,8 @@ mod tests {
             opened.signers,
             ["pec.example.test/log", "witness.example.test/w1"]
         );
+        let as_log = Checkpoint::open(cosigned.as_bytes(), &witness);
+        assert_eq!(as_log, Err(NoteError::Key.into()), "a witness is not the log");
         let later = cosigned.replace("AAAABpH+0g", "AAAABpH+0h");
         let found = note::open(later.as_bytes(), &[&log, &witness]);
         assert_eq!(found, Err(NoteError::BadSignature));

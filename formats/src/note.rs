@@ -114,6 +114,11 @@ impl VerifierKey {
         &self.key.name
     }
 
+    /// Whether it verifies plain notes, as a log's key does; the other kind is a witness's.
+    pub fn is_of_log(&self) -> bool {
+        self.kind == TYPE_ED25519
+    }
+
     /// The 32 bytes of the Ed25519 public key.
     pub fn public_key(&self) -> &[u8; 32] {
         &self.public

@@ -1,3 +1,405 @@
-//! x
-/// x
+//! Submission: prepare, hand to the writer, build the acknowledgement.
+//!
+//! ```text
+//! submit  ─▶ client key known? ─▶ prepare (parallel) ─▶ queue        [Ticket]
+//! ticket  ─▶ recorded: acknowledgement · repeated: the first one again · interval cut: prepare again
+//! ```
+//!
+//! # Invariants
+//! 1. An acknowledgement is built only from the writer's answer, which comes after the sync.
+//! 2. The same client key with the same bytes gives the first acknowledgement again; with other bytes, an
+//!    error that changes nothing.
+//! 3. Dropping a ticket cancels nothing.
+
+use crate::ambient::Entropy;
+use crate::audit::{ReadError, Reader};
+use crate::keyring::KeyError;
+use crate::record::prepare::{Draft, DraftContent, prepare};
+use crate::record::upload::{RestageError, Upload, restage};
+use crate::sequencer::{
+    Outcome, Pending, PreparedKey, PreparedSubmission, Published, Sequencer, SubmitError,
+};
+use crate::store::cf::idempotency::Idempotency;
+use crate::store::{Rows, StoreError};
+use ceralacca_formats::acknowledgement::{AcknowledgedRecord, Acknowledgement, Level};
+use ceralacca_formats::digest::{ContentDigest, Sha256};
+use ceralacca_formats::id::{IntervalId, LeafIndex, Origin, UtcMillis};
+use ceralacca_formats::leaf::{Class, Kind};
+use ceralacca_formats::metadata::{Metadata, ObjectRecord, TraceRecord};
+use std::sync::Arc;
+
+/// Contents up to this size travel in the batch of their leaf; larger ones are staged, in bytes.
 pub const INLINE_BYTES_MAX: usize = 64 << 10;
+/// The largest object unless configured otherwise, in bytes: 150 MB.
+pub const OBJECT_BYTES_MAX: u64 = 150_000_000;
+
+/// Why a submission was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Larger than the configured limit. The submitter's to change; retrying is useless.
+    #[error("object of over {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The writer's queue is full, or the writer has stopped.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The client key names another submission. Nothing was recorded.
+    #[error("client key was used before, for other bytes, at leaf {first}")]
+    Conflict {
+        /// First leaf of that submission.
+        first: LeafIndex,
+    },
+    /// A secret could not be had.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// A staged content could not be staged again.
+    #[error("stage content again")]
+    Restage(#[from] RestageError),
+    /// The first acknowledgement of a repeated submission could not be read.
+    #[error("read the first acknowledgement")]
+    Read(#[from] ReadError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A client's own name for a submission.
+#[derive(Clone)]
+pub struct ClientKey {
+    /// Who submits: the same key of another principal is another key.
+    pub principal: String,
+    /// The key.
+    pub key: Vec<u8>,
+}
+
+/// What is submitted: one record, or an object with the trace record of its facts.
+#[derive(Clone)]
+pub struct Submission {
+    drafts: Vec<Draft>,
+    client_key: Option<ClientKey>,
+    received_sha256: Sha256,
+}
+
+impl Submission {
+    /// A trace record.
+    pub fn trace(class: Class, record: TraceRecord, client_key: Option<ClientKey>) -> Self {
+        let draft = Draft::new(Kind::Trace, class, record.into(), DraftContent::None);
+        Self {
+            received_sha256: Sha256::of(&draft.canonical),
+            drafts: vec![draft],
+            client_key,
+        }
+    }
+
+    /// An object, and the trace record of its facts where it has any: each names the other.
+    pub fn object(
+        kind: Kind,
+        class: Class,
+        mut object: ObjectRecord,
+        content: ObjectContent,
+        facts: Option<(Class, TraceRecord)>,
+        client_key: Option<ClientKey>,
+    ) -> Self {
+        let (content, digest) = match content.0 {
+            Held::Bytes(bytes) => {
+                let digest = ContentDigest::of(&bytes);
+                (DraftContent::Bytes(bytes), digest)
+            }
+            Held::Staged(staged) => {
+                let digest = staged.digest;
+                (DraftContent::Staged(staged), digest)
+            }
+        };
+        if facts.is_some() {
+            object.companion = Some(1.into());
+        }
+        let mut drafts = vec![Draft::new(kind, class, Metadata::Object(object), content)];
+        if let Some((class, mut trace)) = facts {
+            trace.companion = Some((-1).into());
+            drafts.push(Draft::new(Kind::Trace, class, trace.into(), DraftContent::None));
+        }
+        Self {
+            drafts,
+            client_key,
+            received_sha256: digest.sha256,
+        }
+    }
+
+    /// SHA-256 of what is received: the object's bytes, or the canonical metadata of the trace record.
+    pub fn received_sha256(&self) -> Sha256 {
+        self.received_sha256
+    }
+}
+
+/// The content of an object, in memory or staged.
+pub struct ObjectContent(Held);
+
+enum Held {
+    Bytes(Vec<u8>),
+    Staged(crate::record::upload::StagedContent),
+}
+
+/// Takes submissions for one log.
+#[derive(Clone)]
+pub struct Ingest {
+    sequencer: Arc<Sequencer>,
+    reader: Reader,
+    entropy: Arc<dyn Entropy>,
+    origin: Origin,
+    object_bytes_max: u64,
+}
+
+/// A submission handed to the writer.
+pub struct Ticket {
+    state: TicketState,
+    submission: Submission,
+}
+
+enum TicketState {
+    Pending(Pending),
+    Repeated(LeafIndex),
+}
+
+impl Ingest {
+    pub(crate) fn new(
+        sequencer: Arc<Sequencer>,
+        reader: Reader,
+        entropy: Arc<dyn Entropy>,
+        origin: Origin,
+        object_bytes_max: u64,
+    ) -> Self {
+        Self {
+            sequencer,
+            reader,
+            entropy,
+            origin,
+            object_bytes_max,
+        }
+    }
+
+    /// Prepares a submission on this thread and hands it to the writer; `Busy` when the queue is full.
+    pub fn submit(&self, submission: Submission) -> Result<Ticket, IngestError> {
+        self.hand_over(submission, false)
+    }
+
+    /// As [`Ingest::submit`], but waits for room in the queue.
+    pub fn submit_waiting(&self, submission: Submission) -> Result<Ticket, IngestError> {
+        self.hand_over(submission, true)
+    }
+
+    /// Waits for the writer and gives the acknowledgement.
+    pub fn wait(&self, mut ticket: Ticket) -> Result<Acknowledgement, IngestError> {
+        loop {
+            let outcome = match ticket.state {
+                TicketState::Repeated(first) => Outcome::Repeated(first),
+                TicketState::Pending(pending) => pending.wait()?,
+            };
+            match outcome {
+                Outcome::Recorded {
+                    records,
+                    time,
+                    checkpoint,
+                } => {
+                    let received = ticket.submission.received_sha256;
+                    let note = checkpoint.note().to_owned();
+                    return Ok(self.acknowledgement(records, time, received, note, false));
+                }
+                Outcome::Repeated(first) => return self.repeated(first, &ticket.submission),
+                Outcome::Again(interval) => {
+                    let submission = self.move_staged(ticket.submission, interval)?;
+                    ticket = self.hand_over(submission, true)?;
+                }
+            }
+        }
+    }
+
+    /// Submits and waits.
+    pub fn record(&self, submission: Submission) -> Result<Acknowledgement, IngestError> {
+        let ticket = self.submit_waiting(submission)?;
+        self.wait(ticket)
+    }
+
+    /// A content in memory; staged when it is large.
+    pub fn content(&self, class: Class, bytes: Vec<u8>) -> Result<ObjectContent, IngestError> {
+        if bytes.len() <= INLINE_BYTES_MAX {
+            return Ok(ObjectContent(Held::Bytes(bytes)));
+        }
+        let mut upload = self.upload(class);
+        upload.write(&bytes)?;
+        upload.finish()
+    }
+
+    /// Begins the upload of a content that need not fit in memory.
+    pub fn upload(&self, class: Class) -> ContentUpload<'_> {
+        let interval = self.reader.published().open_interval();
+        let (store, keyring) = (self.reader.store(), self.reader.keyring());
+        ContentUpload {
+            upload: Upload::begin(store, keyring, &*self.entropy, interval, class),
+            limit: self.object_bytes_max,
+        }
+    }
+
+    fn hand_over(&self, submission: Submission, wait: bool) -> Result<Ticket, IngestError> {
+        let state = self.reader.published();
+        let interval = state.open_interval();
+        let submission = self.move_staged(submission, interval)?;
+        let client_key = match &submission.client_key {
+            None => None,
+            Some(key) => match self.look_up(&state, key)? {
+                Ok(prepared) => Some(prepared),
+                Err(first) => {
+                    let state = TicketState::Repeated(first);
+                    return Ok(Ticket { state, submission });
+                }
+            },
+        };
+        let (keyring, store) = (self.reader.keyring(), self.reader.store());
+        let records = submission.drafts.iter();
+        let records = records.map(|draft| prepare(draft, interval, keyring, store, &*self.entropy));
+        let prepared = PreparedSubmission {
+            records: records.collect::<Result<_, _>>()?,
+            client_key,
+        };
+        let pending = if wait {
+            self.sequencer.submit_waiting(prepared)?
+        } else {
+            self.sequencer.submit(prepared)?
+        };
+        let state = TicketState::Pending(pending);
+        Ok(Ticket { state, submission })
+    }
+
+    /// Looks a client key up in the open interval and the one before it; `Err` is its first leaf.
+    fn look_up(
+        &self,
+        state: &Published,
+        key: &ClientKey,
+    ) -> Result<Result<PreparedKey, LeafIndex>, IngestError> {
+        let (keyring, store) = (self.reader.keyring(), self.reader.store());
+        let digest = |interval: IntervalId| -> Result<_, KeyError> {
+            let keys = keyring.class(store, interval, Class::Trace)?;
+            Ok(keys.client_key(&key.principal, &key.key))
+        };
+        let open = state.open_interval();
+        let here = digest(open)?;
+        if let Some(first) = store.read::<Idempotency>(&(open, here))? {
+            return Ok(Err(first));
+        }
+        if let Some(previous) = state.previous_interval() {
+            let there = digest(previous)?;
+            if let Some(first) = store.read::<Idempotency>(&(previous, there))? {
+                return Ok(Err(first));
+            }
+        }
+        Ok(Ok(PreparedKey {
+            digest: here,
+            asked_at: state.commits,
+        }))
+    }
+
+    /// Staged contents belong to an interval; after a cut they are staged again.
+    fn move_staged(
+        &self,
+        mut submission: Submission,
+        interval: IntervalId,
+    ) -> Result<Submission, IngestError> {
+        let (keyring, store) = (self.reader.keyring(), self.reader.store());
+        for draft in &mut submission.drafts {
+            if let DraftContent::Staged(staged) = &mut draft.content
+                && staged.upload.interval != interval
+            {
+                *staged = restage(store, keyring, &*self.entropy, staged, interval)?;
+            }
+        }
+        Ok(submission)
+    }
+
+    /// The first acknowledgement of a submission that was recorded before.
+    fn repeated(
+        &self,
+        first: LeafIndex,
+        submission: &Submission,
+    ) -> Result<Acknowledgement, IngestError> {
+        let state = self.reader.published();
+        let opened = self.reader.record(&state, first)?;
+        let received = match opened.has_content() {
+            true => opened.content.sha256,
+            false => opened.metadata_sha256(),
+        };
+        for draft in &submission.drafts {
+            // The new staging has no leaf and never will.
+            if let DraftContent::Staged(staged) = &draft.content {
+                crate::record::upload::remove(self.reader.store(), staged.upload)?;
+            }
+        }
+        if received != submission.received_sha256 {
+            return Err(IngestError::Conflict { first });
+        }
+        let companion = match opened.metadata().map_err(ReadError::from)? {
+            Metadata::Object(object) => object.companion,
+            _ => None,
+        };
+        let acknowledged = |opened: &crate::record::open::Opened| AcknowledgedRecord {
+            leaf: opened.leaf,
+            opening: opened.opening,
+            content: opened.content,
+            metadata_sha256: opened.metadata_sha256(),
+        };
+        let mut records = vec![acknowledged(&opened)];
+        if companion == Some(1.into()) {
+            let second = LeafIndex::new(first.get() + 1);
+            records.push(acknowledged(&self.reader.record(&state, second)?));
+        }
+        let note = state.checkpoint.note().to_owned();
+        Ok(self.acknowledgement(records, opened.leaf.time, received, note, true))
+    }
+
+    fn acknowledgement(
+        &self,
+        records: Vec<AcknowledgedRecord>,
+        time: UtcMillis,
+        received_sha256: Sha256,
+        checkpoint: String,
+        repeated: bool,
+    ) -> Acknowledgement {
+        Acknowledgement {
+            origin: self.origin.clone(),
+            level: Level::Local,
+            time,
+            received_sha256,
+            repeated,
+            records,
+            checkpoint,
+        }
+    }
+}
+
+/// The upload of a content, within the configured limit. Dropped unfinished, it leaves rows that the next
+/// open sweeps; [`ContentUpload::abandon`] removes them at once.
+pub struct ContentUpload<'a> {
+    upload: Upload<'a>,
+    limit: u64,
+}
+
+impl ContentUpload<'_> {
+    /// Takes the next bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), IngestError> {
+        let after = self.upload.bytes().saturating_add(bytes.len() as u64);
+        if after > self.limit {
+            return Err(IngestError::TooLarge { limit: self.limit });
+        }
+        Ok(self.upload.write(bytes)?)
+    }
+
+    /// The content is whole.
+    pub fn finish(self) -> Result<ObjectContent, IngestError> {
+        Ok(ObjectContent(Held::Staged(self.upload.finish()?)))
+    }
+
+    /// Gives it up.
+    pub fn abandon(self) -> Result<(), IngestError> {
+        Ok(self.upload.abandon()?)
+    }
+}

@@ -31,8 +31,23 @@ pub struct Draft {
     pub class: Class,
     /// Its facts.
     pub metadata: Metadata,
+    /// Their canonical bytes, written once.
+    pub canonical: Vec<u8>,
     /// Its content.
     pub content: DraftContent,
+}
+
+impl Draft {
+    /// A draft of these facts and content.
+    pub fn new(kind: Kind, class: Class, metadata: Metadata, content: DraftContent) -> Self {
+        Self {
+            kind,
+            class,
+            canonical: metadata.to_bytes(),
+            metadata,
+            content,
+        }
+    }
 }
 
 /// The content of a draft.
@@ -111,8 +126,7 @@ pub fn prepare(
         Some(own) => (own.opening, own.key.clone(), Some(own.wrap(&keys, &place))),
     };
     let cipher = Cipher::new(&key, place);
-    let canonical = draft.metadata.to_bytes();
-    let metadata_sha256 = metadata_digest(&canonical);
+    let metadata_sha256 = metadata_digest(&draft.canonical);
     let content = match &draft.content {
         DraftContent::None => ContentDigest::EMPTY,
         DraftContent::Bytes(bytes) => ContentDigest::of(bytes),
@@ -135,7 +149,7 @@ pub fn prepare(
         opening,
         content,
         metadata_sha256,
-        row: encrypt_metadata(&cipher, nonce, place, &content, &canonical),
+        row: encrypt_metadata(&cipher, nonce, place, &content, &draft.canonical),
         wrapped,
         parts,
         staged: match &draft.content {

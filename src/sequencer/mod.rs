@@ -28,7 +28,7 @@ mod writer;
 
 pub use interval::{Schedule, ScheduleError, Span};
 pub use queue::{QueueLimits, SubmitError};
-pub use recover::{OpenError, Recovered};
+pub use recover::{OpenError, Parts, Recovered, identity, tip};
 
 use crate::record::prepare::Prepared;
 use crate::store::cf::state::Tip;

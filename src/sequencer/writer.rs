@@ -270,12 +270,8 @@ impl Writer {
     }
 
     fn prepare_act(&self, kind: Kind, act: CustodyRecord) -> Result<Prepared, KeyError> {
-        let draft = Draft {
-            kind,
-            class: Class::Custody,
-            metadata: Metadata::Custody(act),
-            content: DraftContent::None,
-        };
+        let metadata = Metadata::Custody(act);
+        let draft = Draft::new(kind, Class::Custody, metadata, DraftContent::None);
         let parts = &self.log.parts;
         let (store, entropy) = (&*parts.store, &*parts.entropy);
         prepare::prepare(&draft, self.span.id, &self.log.keyring, store, entropy)

@@ -46,6 +46,21 @@ pub struct RocksStore {
     runs: AtomicU64,
 }
 
+/// The bare engine with this store's families and options: the yardstick of `benches/append.rs`.
+pub fn bare_engine(directory: &Path) -> Result<DB, StoreError> {
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let families = Family::ALL.iter().map(|family| {
+        ColumnFamilyDescriptor::new(family.name(), family_options(*family, &cache))
+    });
+    DB::open_cf_descriptors(&database_options(Mode::Create), directory, families)
+        .map_err(|error| explain(&error, directory))
+}
+
+/// The options index runs are written under, for the same yardstick.
+pub fn run_options() -> Options {
+    family_options(Family::Index, &Cache::new_lru_cache(0))
+}
+
 /// How the directory is opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {

@@ -1,0 +1,277 @@
+//! One process, many logs: each with its id, origin, keys, tree, store and directory.
+//!
+//! ```text
+//! <data>/logs/<log id>/     one log (store::outside draws it)
+//! ```
+
+use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::audit::Reader;
+use crate::ingest::{Ingest, OBJECT_BYTES_MAX};
+use crate::keyring::{KeyError, Keyring};
+use crate::sequencer::{
+    ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, WriterError,
+};
+use crate::store::cf::dictionary::Dictionaries;
+use crate::store::cf::state::{Identity, State, StateRow};
+use crate::store::outside::{FORMAT_VERSION, LogDirectory};
+use crate::store::rocks::{Mode, RocksStore};
+use crate::store::{Batch, Store, StoreError};
+use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
+use ceralacca_formats::encrypt::Dictionary;
+use ceralacca_formats::id::{LogId, Origin, TreeSize, UtcMillis};
+use ceralacca_formats::note::{NoteSigner, VerifierKey};
+use ceralacca_formats::secret::MasterKey;
+use ceralacca_formats::tree::RootHash;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why a log could not be made, opened or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// What is on disk does not open.
+    #[error("open log")]
+    Open(#[from] OpenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret could not be made.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The first checkpoint could not be signed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The writer could not start, or ended badly.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    /// Two logs of one archive have the same origin.
+    #[error("logs {0} and {1} have the same origin")]
+    SameOrigin(LogId, LogId),
+}
+
+/// What is ambient, and what an operator chooses, for the logs of one process.
+#[derive(Clone)]
+pub struct Settings {
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// When intervals are cut.
+    pub schedule: Schedule,
+    /// Limits of queue and group.
+    pub limits: QueueLimits,
+    /// The largest object, in bytes.
+    pub object_bytes_max: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock::default()),
+            entropy: Arc::new(SystemEntropy),
+            schedule: Schedule::default(),
+            limits: QueueLimits::default(),
+            object_bytes_max: OBJECT_BYTES_MAX,
+        }
+    }
+}
+
+/// Makes a new log in `directory`; gives the key that verifies its checkpoints.
+pub fn init(
+    directory: &Path,
+    log: &LogId,
+    origin: &Origin,
+    master: &MasterKey,
+    settings: &Settings,
+) -> Result<VerifierKey, ArchiveError> {
+    let directory = LogDirectory::create(directory)?;
+    let store = RocksStore::open(&directory.database(), Mode::Create)?;
+    let signer = found(&store, log, origin, master, &*settings.entropy)?;
+    drop(store);
+    let empty = Checkpoint::sign(&signer, origin, TreeSize::default(), RootHash::empty())?;
+    directory.write_checkpoint(empty.note())?;
+    directory.finish()?;
+    Ok(signer.verifier().clone())
+}
+
+/// Writes the rows every log begins with.
+pub fn found(
+    store: &dyn Store,
+    log: &LogId,
+    origin: &Origin,
+    master: &MasterKey,
+    entropy: &dyn Entropy,
+) -> Result<NoteSigner, ArchiveError> {
+    let mut batch = Batch::new();
+    let (_, signer) = Keyring::create(master, origin, entropy, &mut batch)?;
+    for dictionary in Dictionary::ALL {
+        batch.put::<Dictionaries>(&dictionary.id(), &dictionary.bytes().to_vec());
+    }
+    let row = StateRow::Identity(Identity {
+        version: FORMAT_VERSION,
+        log: log.clone(),
+        origin: origin.clone(),
+    });
+    batch.put::<State>(&row.key(), &row);
+    store.commit(&batch)?;
+    Ok(signer)
+}
+
+/// An open log: its writer, and what reads and submits.
+pub struct Log {
+    id: LogId,
+    origin: Origin,
+    verifier: VerifierKey,
+    sequencer: Arc<Sequencer>,
+    reader: Reader,
+    ingest: Ingest,
+    swept_uploads: u64,
+}
+
+impl Log {
+    /// Opens the log in a directory and takes it over.
+    pub fn open(
+        directory: &Path,
+        master: &MasterKey,
+        settings: &Settings,
+    ) -> Result<Self, ArchiveError> {
+        let directory = LogDirectory::open(directory)?;
+        let store = RocksStore::open(&directory.database(), Mode::Write)?;
+        Self::over(Arc::new(store), Some(directory), master, settings)
+    }
+
+    /// Takes over the log in a store: with a directory as shipped, without one in simulation.
+    pub fn over(
+        store: Arc<dyn Store>,
+        directory: Option<LogDirectory>,
+        master: &MasterKey,
+        settings: &Settings,
+    ) -> Result<Self, ArchiveError> {
+        let parts = crate::sequencer::Parts {
+            directory,
+            store: Arc::clone(&store),
+            clock: Arc::clone(&settings.clock),
+            entropy: Arc::clone(&settings.entropy),
+            schedule: settings.schedule,
+        };
+        let recovered = Recovered::read(parts, master)?;
+        let identity = recovered.identity.clone();
+        let verifier = recovered.signer.verifier().clone();
+        let keyring = Arc::clone(&recovered.keyring);
+        let index = Arc::clone(&recovered.index);
+        let swept_uploads = recovered.swept_uploads;
+        let sequencer = Arc::new(Sequencer::start(recovered, settings.limits)?);
+        let published = Arc::clone(sequencer.published());
+        let reader = Reader::new(store, keyring, published, index);
+        let ingest = Ingest::new(
+            Arc::clone(&sequencer),
+            reader.clone(),
+            Arc::clone(&settings.entropy),
+            identity.origin.clone(),
+            settings.object_bytes_max,
+        );
+        Ok(Self {
+            id: identity.log,
+            origin: identity.origin,
+            verifier,
+            sequencer,
+            reader,
+            ingest,
+            swept_uploads,
+        })
+    }
+
+    /// Its name in this installation.
+    pub fn id(&self) -> &LogId {
+        &self.id
+    }
+
+    /// Its origin.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The key that verifies its checkpoints.
+    pub fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    /// What reads it.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// What submits to it.
+    pub fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
+    /// Uploads swept at open because their leaf never came.
+    pub fn swept_uploads(&self) -> u64 {
+        self.swept_uploads
+    }
+
+    /// Tells the writer that an instant is proven; cuts that were suspended go on if the wall agrees.
+    pub fn confirm_time(&self, proven: UtcMillis) -> Result<(), ConfirmError> {
+        self.sequencer.confirm_time(proven)
+    }
+
+    /// Has the writer look at its clock now.
+    pub fn tick(&self) -> Result<(), crate::sequencer::SubmitError> {
+        self.sequencer.tick()
+    }
+
+    /// Stops cleanly: what is queued is recorded and answered; runs and checkpoint are written. Records
+    /// acknowledged before are safe whether or not this is called.
+    pub fn stop(&self) -> Result<(), ArchiveError> {
+        Ok(self.sequencer.stop()?)
+    }
+}
+
+/// The open logs of one process.
+#[derive(Default)]
+pub struct Archive {
+    logs: BTreeMap<LogId, Log>,
+}
+
+impl Archive {
+    /// Where a log lives below a data directory.
+    pub fn directory_of(data: &Path, log: &LogId) -> PathBuf {
+        data.join("logs").join(log.as_str())
+    }
+
+    /// Opens these logs below a data directory; origins must differ.
+    pub fn open(
+        data: &Path,
+        logs: &[LogId],
+        master: &MasterKey,
+        settings: &Settings,
+    ) -> Result<Self, ArchiveError> {
+        let mut archive = Self::default();
+        for id in logs {
+            let log = Log::open(&Self::directory_of(data, id), master, settings)?;
+            let same = archive.logs.values().find(|l| l.origin == log.origin);
+            if let Some(other) = same {
+                return Err(ArchiveError::SameOrigin(other.id.clone(), id.clone()));
+            }
+            archive.logs.insert(id.clone(), log);
+        }
+        Ok(archive)
+    }
+
+    /// A log by name.
+    pub fn log(&self, id: &LogId) -> Option<&Log> {
+        self.logs.get(id)
+    }
+
+    /// All logs.
+    pub fn logs(&self) -> impl Iterator<Item = &Log> {
+        self.logs.values()
+    }
+
+    /// Stops every log cleanly; the first failure is reported after all were tried.
+    pub fn stop(&self) -> Result<(), ArchiveError> {
+        let results: Vec<_> = self.logs.values().map(Log::stop).collect();
+        results.into_iter().collect()
+    }
+}

@@ -1,0 +1,235 @@
+//! Reading a log: leaves, records, proofs, and the check of everything.
+//!
+//! # Invariants
+//! 1. A reader sees the log as of one published checkpoint ([`Published`]); proofs are made for that or an
+//!    older size.
+//! 2. Nothing here writes.
+//!
+//! - [`fsck`]: rehashes all that is held; the oracle of the tests
+
+pub mod fsck;
+
+use crate::index::{Coverage, LogIndex, Query};
+use crate::keyring::Keyring;
+use crate::record::open::{self, Opened, RecordError};
+use crate::sequencer::{Published, PublishedCell, published};
+use crate::store::cf::leaf::Leaves;
+use crate::store::cf::tile::Tiles;
+use crate::store::{Order, Rows, Store, StoreError};
+use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
+use ceralacca_formats::leaf::{Class, Leaf};
+use ceralacca_formats::metadata::Field;
+use ceralacca_formats::proof::ProofFile;
+use ceralacca_formats::tile::{TileId, TileNodes};
+use ceralacca_formats::tree::{NodeHash, ProveError, prove_consistency, prove_inclusion};
+use std::sync::Arc;
+
+/// Why something cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The index is beyond the published tree. The caller's fault.
+    #[error("leaf {index} is not in a tree of {size}")]
+    OutOfRange {
+        /// The index asked for.
+        index: LeafIndex,
+        /// The size of the tree.
+        size: TreeSize,
+    },
+    /// The sizes are not in order, or beyond the published tree. The caller's fault.
+    #[error("sizes {first} and {second} are not in order within a tree of {size}")]
+    Sizes {
+        /// The smaller size asked for.
+        first: TreeSize,
+        /// The larger size asked for.
+        second: TreeSize,
+        /// The size of the tree.
+        size: TreeSize,
+    },
+    /// A row that must be there is not. An alarm: run `fsck`.
+    #[error("{0} is missing: run fsck")]
+    Missing(&'static str),
+    /// The record does not open.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reads one log.
+#[derive(Clone)]
+pub struct Reader {
+    store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
+    published: PublishedCell,
+    index: Arc<LogIndex>,
+}
+
+/// What to find: a term of a field, in one interval.
+#[derive(Clone, Copy, Debug)]
+pub struct Find<'a> {
+    /// In which interval.
+    pub interval: IntervalId,
+    /// In which class.
+    pub class: Class,
+    /// Which field.
+    pub field: Field,
+    /// The term as it came; it is normalised here.
+    pub term: &'a [u8],
+    /// Beyond this record, in the order.
+    pub after: Option<LeafIndex>,
+    /// In which order.
+    pub order: Order,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        keyring: Arc<Keyring>,
+        published: PublishedCell,
+        index: Arc<LogIndex>,
+    ) -> Self {
+        Self {
+            store,
+            keyring,
+            published,
+            index,
+        }
+    }
+
+    /// The log as of its last published checkpoint.
+    pub fn published(&self) -> Arc<Published> {
+        published(&self.published)
+    }
+
+    /// The store, for contents.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// How far the index reaches; its total equals the size of the published tree, or runs ahead of it.
+    pub fn coverage(&self) -> Coverage {
+        self.index.coverage()
+    }
+
+    /// A leaf of the published tree.
+    pub fn leaf(&self, state: &Published, index: LeafIndex) -> Result<Leaf, ReadError> {
+        let size = state.tip.size;
+        if !index.is_within(size) {
+            return Err(ReadError::OutOfRange { index, size });
+        }
+        let leaf = self.store.read::<Leaves>(&index)?;
+        leaf.ok_or(ReadError::Missing("a leaf"))
+    }
+
+    /// A record, opened and checked against its leaf.
+    pub fn record(&self, state: &Published, index: LeafIndex) -> Result<Opened, ReadError> {
+        let leaf = self.leaf(state, index)?;
+        let interval = state.interval_of(index);
+        Ok(open::open(&*self.store, &self.keyring, interval, leaf)?)
+    }
+
+    /// The inclusion proof of a leaf at a size not above the published one.
+    pub fn inclusion(
+        &self,
+        state: &Published,
+        index: LeafIndex,
+        size: TreeSize,
+    ) -> Result<Vec<NodeHash>, ReadError> {
+        if size > state.tip.size || !index.is_within(size) {
+            return Err(ReadError::OutOfRange { index, size });
+        }
+        let mut nodes = TileNodes::new(&state.frontier, |id| self.tile(id));
+        prove_inclusion(&mut nodes, index, size).map_err(from_prove)
+    }
+
+    /// The consistency proof between two sizes not above the published one.
+    pub fn consistency(
+        &self,
+        state: &Published,
+        first: TreeSize,
+        second: TreeSize,
+    ) -> Result<Vec<NodeHash>, ReadError> {
+        let size = state.tip.size;
+        if first > second || second > size {
+            return Err(ReadError::Sizes {
+                first,
+                second,
+                size,
+            });
+        }
+        let mut nodes = TileNodes::new(&state.frontier, |id| self.tile(id));
+        prove_consistency(&mut nodes, first, second).map_err(from_prove)
+    }
+
+    fn tile(&self, id: TileId) -> Result<Arc<ceralacca_formats::tile::Tile>, ReadError> {
+        let tile = self.store.read::<Tiles>(&id)?;
+        tile.map(Arc::new).ok_or(ReadError::Missing("a tile"))
+    }
+
+    /// The proof file of a record, under the published checkpoint.
+    pub fn proof(&self, state: &Published, index: LeafIndex) -> Result<ProofFile, ReadError> {
+        Ok(ProofFile {
+            record: self.record(state, index)?.proven(),
+            index,
+            path: self.inclusion(state, index, state.tip.size)?,
+            note: state.checkpoint.note().to_owned(),
+        })
+    }
+
+    /// Records that have a term: candidates of the index, each checked against the opened record. Fewer than
+    /// the limit means that there are no more.
+    pub fn find(&self, state: &Published, find: &Find<'_>) -> Result<Vec<Opened>, ReadError> {
+        let keys = self
+            .keyring
+            .class(&*self.store, find.interval, find.class)
+            .map_err(RecordError::from)?;
+        let term = find.field.normalise(find.term);
+        let mut query = Query {
+            interval: find.interval,
+            class: find.class,
+            field: find.field,
+            token: keys.token(find.field, &term),
+            after: find.after,
+            order: find.order,
+        };
+        let mut found = Vec::new();
+        while found.len() < find.limit {
+            let wanted = find.limit - found.len();
+            let candidates = self.index.candidates(&query, wanted)?;
+            for index in &candidates {
+                // A record sequenced after this state was taken is not part of it.
+                if !index.is_within(state.tip.size) {
+                    continue;
+                }
+                let opened = self.record(state, *index)?;
+                if opened.metadata()?.terms().contains(&(find.field, term.clone())) {
+                    found.push(opened);
+                }
+            }
+            query.after = candidates.last().copied();
+            if candidates.len() < wanted {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn from_prove(error: ProveError<ReadError>) -> ReadError {
+    match error {
+        ProveError::OutOfRange { index, size } => ReadError::OutOfRange { index, size },
+        ProveError::Order { first, second } => ReadError::Sizes {
+            first,
+            second,
+            size: second,
+        },
+        ProveError::Read(error) => error,
+    }
+}

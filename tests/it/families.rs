@@ -1,0 +1,137 @@
+//! Every column family: golden bytes, round trips, decoding that never panics.
+
+use ceralacca::store::cf::checkpoint::Checkpoints;
+use ceralacca::store::cf::chunk::{ChunkKey, Chunks, UploadKey};
+use ceralacca::store::cf::content::{ContentPart, Contents, PartKey};
+use ceralacca::store::cf::dictionary::Dictionaries;
+use ceralacca::store::cf::idempotency::Idempotency;
+use ceralacca::store::cf::index::{Index, Posting};
+use ceralacca::store::cf::interval::{IntervalRow, Intervals, Phase};
+use ceralacca::store::cf::leaf::Leaves;
+use ceralacca::store::cf::metadata::{
+    ContentPlace, EncryptedMetadata, Keys, MetadataRow, RecordKey,
+};
+use ceralacca::store::cf::secret::{SecretKey, Secrets};
+use ceralacca::store::cf::staging::Staging;
+use ceralacca::store::cf::state::{Identity, State, StateKey, StateRow, Tip};
+use ceralacca::store::cf::tile::Tiles;
+use ceralacca::store::cf::{ColumnFamily, Family};
+use ceralacca_formats::id::{IntervalId, LeafIndex, LogId, Origin, TreeSize, UtcMillis};
+use ceralacca_formats::leaf::{Class, Commitment, Epoch, Kind, Leaf};
+use ceralacca_formats::metadata::Field;
+use ceralacca_formats::secret::{ClientKeyDigest, RecordNonce, Token};
+use ceralacca_formats::tile::{Tile, TileId};
+use ceralacca_formats::tree::{NodeHash, RootHash};
+use std::fmt::Debug;
+
+/// `family: key => value`, in hexadecimal; and both ways agree, and no prefix or extension decodes to a
+/// panic.
+fn line<C: ColumnFamily>(key: &C::Key, value: &C::Value) -> String
+where
+    C::Key: PartialEq + Debug,
+    C::Value: PartialEq + Debug,
+{
+    let (mut k, mut v) = (Vec::new(), Vec::new());
+    C::encode_key(key, &mut k);
+    C::encode_value(value, &mut v);
+    assert_eq!(&C::decode_key(&k).unwrap(), key);
+    assert_eq!(&C::decode_value(&v).unwrap(), value);
+    for bytes in [&k, &v] {
+        for cut in 0..bytes.len() {
+            let _ = C::decode_key(&bytes[..cut]);
+            let _ = C::decode_value(&bytes[..cut]);
+            let mut other = bytes.clone();
+            other[cut] ^= 0xff;
+            let _ = C::decode_key(&other);
+            let _ = C::decode_value(&other);
+        }
+    }
+    assert!(C::decode_key(&[k.as_slice(), &[0]].concat()).is_err(), "long key");
+    if !v.is_empty() {
+        v[0] ^= 0x80;
+        assert!(C::decode_value(&v).is_err(), "unknown format");
+        v[0] ^= 0x80;
+    }
+    let shown = hex::encode(&v);
+    let shown = match shown.len() {
+        0..=400 => shown,
+        long => format!("{}… {} bytes, SHA-256 {}", &shown[..64], long / 2, ceralacca_formats::digest::Sha256::of(&v)),
+    };
+    format!("{}: {} => {}\n", C::FAMILY.name(), hex::encode(k), shown)
+}
+
+#[test]
+fn keys_and_values_of_every_family_are_the_published_bytes() {
+    let interval = IntervalId::new(1_763_683_200_000);
+    let (index, size) = (LeafIndex::new(258), TreeSize::new(259));
+    let record = RecordKey { interval, class: Class::Receipt, index };
+    let nonce = RecordNonce::from_bytes([0x22; 16]);
+    let upload = UploadKey { interval, class: Class::Content, nonce };
+    let part = ContentPart { dictionary: 1, ciphertext: vec![0xaa; 5] };
+    let time = UtcMillis::new(1_763_700_000_000);
+    let root = RootHash::from_bytes([0x33; 32]);
+    let state = |row: StateRow| line::<State>(&row.key(), &row);
+    let lines = [
+        state(StateRow::Identity(Identity {
+            version: 1,
+            log: LogId::try_from("gestore-1").unwrap(),
+            origin: Origin::try_from("pec.example.test/log").unwrap(),
+        })),
+        state(StateRow::Tip(Tip { size, root, epoch: Epoch(3), time })),
+        state(StateRow::Note("note\n".to_owned())),
+        state(StateRow::Indexed(size)),
+        line::<Leaves>(&index, &Leaf {
+            kind: Kind::Trace,
+            epoch: Epoch(3),
+            seq: index,
+            time,
+            class: Class::Trace,
+            commitment: Commitment::from_bytes([0x44; 32]),
+        }),
+        line::<Tiles>(
+            &TileId { level: 1, number: 2 },
+            &Tile::new((0..=255).map(|i| NodeHash::from_bytes([i; 32])).collect()).unwrap(),
+        ),
+        line::<EncryptedMetadata>(&record, &MetadataRow {
+            keys: Keys::Own,
+            place: ContentPlace::Chunks,
+            dictionary: 1,
+            nonce,
+            ciphertext: vec![0xbb; 20],
+        }),
+        line::<Contents>(&PartKey { record, part: 1 }, &part),
+        line::<Chunks>(&ChunkKey { upload, part: 2 }, &part),
+        line::<Staging>(&upload, &()),
+        line::<Secrets>(&SecretKey::Log, &vec![0xcc; 3]),
+        line::<Secrets>(&SecretKey::Signing, &vec![0xcc; 3]),
+        line::<Secrets>(&SecretKey::Class(interval, Class::Trace), &vec![0xcc; 3]),
+        line::<Secrets>(&SecretKey::Object(record), &vec![0xcc; 3]),
+        line::<Idempotency>(&(interval, ClientKeyDigest([0x55; 32])), &index),
+        line::<Index>(
+            &Posting { interval, class: Class::Trace, field: Field::Sender, token: Token([0x66; 8]), index },
+            &(),
+        ),
+        line::<Intervals>(
+            &(interval, Phase::Opened),
+            &IntervalRow::Opened { end: UtcMillis::new(1_763_769_600_000), first: index },
+        ),
+        line::<Intervals>(
+            &(interval, Phase::Cut),
+            &IntervalRow::Cut { size, root, at: time, note: "note\n".to_owned() },
+        ),
+        line::<Checkpoints>(&size, &"note\n".to_owned()),
+        line::<Dictionaries>(&1, &vec![0x77; 4]),
+    ];
+    let text = lines.concat();
+    for family in Family::ALL {
+        assert!(text.contains(&format!("{}: ", family.name())), "{} has no vector", family.name());
+    }
+    assert_eq!(text, include_str!("../vectors/families.txt"), "\n{text}");
+}
+
+#[test]
+fn every_state_key_reads_only_its_own_row() {
+    assert_eq!(State::decode_key(&[4]).unwrap(), StateKey::Indexed);
+    assert!(State::decode_key(&[5]).is_err());
+    assert!(State::decode_value(&[1, 9]).is_err());
+}

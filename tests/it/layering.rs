@@ -1,0 +1,153 @@
+//! Layers and doors are data: a module imports from lower layers only, and an engine has one door.
+
+use std::path::{Path, PathBuf};
+
+/// Modules of the root crate, lowest layer first. A module may name those of lower layers, and its own.
+/// `record` opens and encrypts for all above it; `sequencer` and `index` are the writing pair.
+const LAYERS: &[&[&str]] = &[
+    &["ambient"],
+    &["store"],
+    &["keyring"],
+    &["record", "index"],
+    &["sequencer"],
+    &["audit"],
+    &["ingest"],
+    &["archive"],
+];
+
+/// Modules of the formats crate, lowest first.
+const FORMATS: &[&[&str]] = &[
+    &["wire", "digest", "id"],
+    &["canonical", "leaf", "metadata", "secret", "note", "tree", "checkpoint", "tile"],
+    &["encrypt", "oracle", "proof", "acknowledgement"],
+];
+
+/// Engine, and the files that may name it.
+const DOORS: &[(&str, &[&str])] = &[
+    ("rocksdb", &["src/store/rocks.rs"]),
+    ("rs_merkle", &["formats/src/oracle.rs"]),
+    ("blake3", &["formats/src/digest.rs", "formats/src/secret.rs"]),
+    ("zstd", &["formats/src/encrypt.rs"]),
+    ("aws_lc_rs", &["formats/src/digest.rs", "formats/src/encrypt.rs", "formats/src/note.rs"]),
+    ("serde_json", &["formats/src/canonical.rs"]),
+    ("getrandom", &["src/ambient.rs"]),
+    ("rustix", &["src/store/outside.rs"]),
+    ("tokio", &["src/sequencer/mod.rs", "src/sequencer/queue.rs", "src/sequencer/writer.rs"]),
+    ("chrono", &["retention/src/time.rs", "retention/src/civil.rs", "retention/src/calendar.rs", "retention/src/term.rs"]),
+    ("chrono_tz", &["retention/src/civil.rs", "retention/src/time.rs"]),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(below: &str) -> Vec<(String, String)> {
+    fn walk(path: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(&root().join(below), &mut files);
+    let name = |path: &Path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+    // Tests may name what they like.
+    files.retain(|path| !path.to_str().unwrap().ends_with("tests.rs"));
+    let sources = files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap()));
+    let sources: Vec<_> = sources.collect();
+    assert!(!sources.is_empty(), "{below} has no sources");
+    sources
+}
+
+/// The code before the tests at its foot, without comments.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn layer_of(layers: &[&[&str]], module: &str) -> Option<usize> {
+    layers.iter().position(|layer| layer.contains(&module))
+}
+
+fn check_layers(below: &str, layers: &[&[&str]], offences: &mut Vec<String>) {
+    for (name, text) in sources(below) {
+        let inside = name.strip_prefix(below).unwrap().trim_start_matches('/');
+        let module = inside.split('/').next().unwrap().trim_end_matches(".rs");
+        if matches!(module, "lib" | "main") {
+            continue;
+        }
+        let Some(own) = layer_of(layers, module) else {
+            offences.push(format!("{name}: module {module} has no layer"));
+            continue;
+        };
+        for used in code(&text).split("crate::").skip(1) {
+            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            match layer_of(layers, &used) {
+                Some(layer) if used == module || layer < own => {}
+                // Formats refer to each other inside a layer; the root crate's layers do not.
+                Some(layer) if layer == own && below == "formats/src" => {}
+                Some(_) => offences.push(format!("{name}: {module} imports {used}, which is not below it")),
+                None => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn imports_go_downward_only() {
+    let mut offences = Vec::new();
+    check_layers("src", LAYERS, &mut offences);
+    check_layers("formats/src", FORMATS, &mut offences);
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn every_engine_has_one_door() {
+    let mut offences = Vec::new();
+    for (engine, doors) in DOORS {
+        let mut used = false;
+        for (name, text) in ["src", "formats/src", "retention/src"].into_iter().flat_map(sources) {
+            let named = code(&text).contains(&format!("{engine}::"));
+            used |= named;
+            if named && !doors.contains(&name.as_str()) {
+                offences.push(format!("{name} names {engine}"));
+            }
+        }
+        if !used {
+            offences.push(format!("nobody uses {engine}: its door is stale"));
+        }
+    }
+    assert!(offences.is_empty(), "{}", offences.join("\n"));
+}
+
+#[test]
+fn formats_and_retention_need_no_store_no_transport_and_no_async() {
+    for package in ["ceralacca-formats", "ceralacca-retention"] {
+        let output = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "--locked", "--offline", "-e", "normal", "--prefix", "none", "-p", package])
+            .current_dir(root())
+            .output()
+            .unwrap();
+        let tree = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(tree.starts_with(package), "{tree}");
+        for unwanted in ["rocksdb", "librocksdb-sys", "tonic", "tokio", "hyper", "reqwest", "async-trait"] {
+            let there = tree.lines().any(|line| line.split(' ').next() == Some(unwanted));
+            assert!(!there, "{package} needs {unwanted}");
+        }
+    }
+}
+
+#[test]
+fn the_pure_crates_know_no_clock_no_files_and_no_randomness() {
+    for (name, text) in ["formats/src", "retention/src"].into_iter().flat_map(sources) {
+        for ambient in ["std::fs", "std::net", "SystemTime", "Instant::now", "std::env", "rand::", "println!", "thread::spawn"] {
+            assert!(!code(&text).contains(ambient), "{name} uses {ambient}");
+        }
+    }
+}

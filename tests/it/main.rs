@@ -1,0 +1,13 @@
+//! The tests that need a store: one binary, because linking RocksDB is slow.
+
+#[path = "../support/mod.rs"]
+#[allow(dead_code)]
+mod support;
+
+mod crash;
+mod damage;
+mod families;
+mod layering;
+mod life;
+mod refusals;
+mod store;
