@@ -23,18 +23,20 @@ use ceralacca::keyring::Keyring;
 use ceralacca::store::cf::Family;
 use ceralacca::store::rocks::{Mode, RocksStore, bare_engine, run_options};
 use ceralacca::store::{KeyRange, Order, Store, outside};
-use ceralacca_formats::canonical::Integer;
+use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::{LeafIndex, LogId, Origin};
 use ceralacca_formats::leaf::Class;
-use ceralacca_formats::metadata::{Metadata, ObjectRecord, TraceRecord};
+use ceralacca_formats::metadata::{Metadata, ObjectRecord, Recipient, TraceRecord};
 use ceralacca_formats::secret::MasterKey;
 use std::collections::{BTreeSet, VecDeque};
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const POOL: usize = 20_000;
 const MILLION: u64 = 1_000_000;
 const RUN_RECORDS: u64 = ceralacca::index::RUN_RECORDS;
 
@@ -76,47 +78,123 @@ impl Options {
     }
 }
 
-/// Distinct records without their cost: a pool, made distinct by what is distinct in life.
+/// Distinct records without the cost of inventing them: written to a file beforehand, read in strides.
 struct Source {
-    pool: Vec<TraceRecord>,
+    file: Mutex<BufReader<File>>,
+    path: PathBuf,
 }
 
+/// Records a submitter takes at a time.
+const STRIDE: u64 = 256;
+
 impl Source {
-    fn new() -> Self {
-        let pool = traffic::Traffic::new(7, 1_763_700_000_000).take(POOL).collect();
-        Self { pool }
-    }
-
-    fn record(&self, number: u64) -> TraceRecord {
-        let mut record = self.pool[number as usize % POOL].clone();
-        let hash = Sha256::of(&number.to_be_bytes());
-        let (a, b) = hash.as_bytes().split_at(16);
-        let time = 1_763_700_000_000 + number as i64 / 4;
-        let id = format!(
-            "opec{}.20261121{:06}.{:05}.{:02}.1.{}@pec.g{}.example",
-            210 + u32::from(a[0]) % 110,
-            time / 1000 % 1_000_000,
-            u32::from_be_bytes([0, a[1], a[2], a[3]]) % 100_000,
-            a[4] % 100,
-            u32::from_be_bytes([0, 0, a[5], a[6]]) % 10_000,
-            a[7] % 12,
-        );
-        record.message_ids = vec![format!("<{id}.{}>", hex::encode(&b[..4])).into()];
-        record.identificativo = Some(id.into());
-        record.event_ms = Integer::try_from(time).ok();
-        if record.msgid.is_some() {
-            record.msgid = Some(format!("<{}@mail.example>", hex::encode(&b[..12])).into());
+    fn write(path: PathBuf, records: u64) -> Self {
+        let mut file = BufWriter::new(File::create(&path).expect("source file"));
+        let start = Instant::now();
+        for record in traffic::Traffic::new(7, 1_763_700_000_000).take(records as usize) {
+            let fields = encode(&record);
+            file.write_all(&(fields.len() as u32).to_be_bytes()).expect("source file");
+            file.write_all(&fields).expect("source file");
         }
-        record
+        file.into_inner().expect("source file");
+        println!("{records} distinct records generated in {:.0} s", start.elapsed().as_secs_f64());
+        let file = Mutex::new(BufReader::with_capacity(1 << 20, File::open(&path).expect("source file")));
+        Self { file, path }
     }
 
-    fn submission(&self, number: u64) -> Submission {
-        let key = ClientKey {
-            principal: "piattaforma-1".to_owned(),
-            key: number.to_be_bytes().to_vec(),
-        };
-        Submission::trace(Class::Trace, self.record(number), Some(key))
+    /// The next stride of encoded records.
+    fn stride(&self, count: u64) -> Vec<Vec<u8>> {
+        let mut file = self.file.lock().expect("source file");
+        (0..count).map(|_| next_encoded(&mut *file).expect("a record")).collect()
     }
+
+    /// All records from the beginning.
+    fn records(&self) -> impl Iterator<Item = TraceRecord> {
+        let mut file = BufReader::new(File::open(&self.path).expect("source file"));
+        std::iter::from_fn(move || next_encoded(&mut file).map(|fields| decode(&fields)))
+    }
+}
+
+fn next_encoded(file: &mut impl Read) -> Option<Vec<u8>> {
+    let mut length = [0; 4];
+    file.read_exact(&mut length).ok()?;
+    let mut fields = vec![0; u32::from_be_bytes(length) as usize];
+    file.read_exact(&mut fields).expect("a whole record");
+    Some(fields)
+}
+
+/// The fields that the generator sets, each with its length before it: as cheap as any wire format.
+fn encode(record: &TraceRecord) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut put = |field: &[u8]| {
+        out.extend_from_slice(&(field.len() as u16).to_be_bytes());
+        out.extend_from_slice(field);
+    };
+    for field in texts(record) {
+        put(field.as_ref().map_or(b"\0", Text::as_bytes));
+    }
+    put(&record.event_ms.map_or(0, Integer::get).to_be_bytes());
+    put(record.message_ids[0].as_bytes());
+    for recipient in &record.recipients {
+        put(recipient.address.as_bytes());
+    }
+    out
+}
+
+fn texts(r: &TraceRecord) -> [&Option<Text>; 10] {
+    [
+        &r.identificativo,
+        &r.sender,
+        &r.subject,
+        &r.event,
+        &r.provider,
+        &r.msgid,
+        &r.delivered_to,
+        &r.receipt_form,
+        &r.error,
+        &r.error_detail,
+    ]
+}
+
+fn decode(mut fields: &[u8]) -> TraceRecord {
+    let mut take = || {
+        let (length, rest) = fields.split_first_chunk::<2>()?;
+        let (field, rest) = rest.split_at(u16::from_be_bytes(*length).into());
+        fields = rest;
+        Some(field)
+    };
+    let mut text = || take().filter(|field| *field != b"\0").map(Text::from);
+    let mut record = TraceRecord {
+        identificativo: text(),
+        sender: text(),
+        subject: text(),
+        event: text(),
+        provider: text(),
+        msgid: text(),
+        delivered_to: text(),
+        receipt_form: text(),
+        error: text(),
+        error_detail: text(),
+        ..TraceRecord::default()
+    };
+    let time = take().and_then(|field| field.try_into().ok()).map(i64::from_be_bytes);
+    record.event_ms = time.and_then(|time| Integer::try_from(time).ok());
+    record.message_ids.extend(take().map(Text::from));
+    while let Some(address) = take() {
+        record.recipients.push(Recipient {
+            address: address.into(),
+            kind: Some("certificato".into()),
+        });
+    }
+    record
+}
+
+fn submission(number: u64, fields: &[u8]) -> Submission {
+    let key = ClientKey {
+        principal: "piattaforma-1".to_owned(),
+        key: number.to_be_bytes().to_vec(),
+    };
+    Submission::trace(Class::Trace, decode(fields), Some(key))
 }
 
 fn main() {
@@ -125,8 +203,7 @@ fn main() {
         .prefix("ceralacca-bench")
         .tempdir_in(std::env::var("CERALACCA_BENCH_DIR").unwrap_or_else(|_| ".".to_owned()))
         .expect("directory for the bench");
-    let source = Source::new();
-    describe(&source);
+    let source = Source::write(directory.path().join("source"), options.records);
     let path = directory.path().join("log");
     let (log_id, origin, master) = names();
     archive::init(&path, &log_id, &origin, &master, &Settings::default()).expect("init");
@@ -156,6 +233,7 @@ fn main() {
     println!("  bare RocksDB, the very same rows   {raw:>9.0}   ratio {:.2}", shipped / raw);
     println!("  bare RocksDB, plain records only   {plain:>9.0}   ratio {:.2}", shipped / plain);
     disk(&path, options.records, &source);
+    describe(&source);
 }
 
 fn names() -> (LogId, Origin, MasterKey) {
@@ -166,14 +244,15 @@ fn names() -> (LogId, Origin, MasterKey) {
 
 /// What the records are: size, and what a good compressor finds in them.
 fn describe(source: &Source) {
-    let records: Vec<TraceRecord> = (0..100_000).map(|n| source.record(n)).collect();
+    let records: Vec<TraceRecord> = source.records().take(100_000).collect();
     let canonical: Vec<u8> = records.iter().flat_map(|r| Metadata::from(r.clone()).to_bytes()).collect();
     let lines: String = records.iter().map(traffic::text_line).collect();
     let best = zstd::bulk::compress(&canonical, 19).expect("compress").len();
     println!(
-        "records: {} bytes of canonical metadata each, {} as a text line; zstd -19 over 100 000 together: {} bytes each ({} bits of entropy at most)",
+        "\nrecords: {} bytes of canonical metadata each, {} as a text line; zstd -19 over {} together: {} bytes each ({} bits of entropy at most)",
         canonical.len() / records.len(),
         lines.len() / records.len(),
+        records.len(),
         best / records.len(),
         8 * best / records.len(),
     );
@@ -184,11 +263,15 @@ fn describe(source: &Source) {
 fn append(log: &Log, source: &Source, options: &Options) -> (Vec<(u64, f64)>, BTreeSet<u64>) {
     let next = AtomicU64::new(0);
     let done = AtomicU64::new(0);
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), processor());
     let (mut blocks, mut sizes) = (Vec::new(), BTreeSet::new());
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..options.threads)
-            .map(|_| scope.spawn(|| submit(log, source, options, &next, &done)))
+            .map(|_| {
+                let submitter = std::thread::Builder::new().name("submit".to_owned());
+                let (next, done) = (&next, &done);
+                submitter.spawn_scoped(scope, move || submit(log, source, options, next, done)).expect("thread")
+            })
             .collect();
         if options.object {
             scope.spawn(|| upload(log));
@@ -212,11 +295,12 @@ fn append(log: &Log, source: &Source, options: &Options) -> (Vec<(u64, f64)>, BT
     let total = start.elapsed().as_secs_f64();
     blocks.push((options.records, total));
     println!(
-        "appended {} records in {total:.1} s, {:.0} a second, {} groups of {:.0} on average",
+        "appended {} records in {total:.1} s, {:.0} a second, {} groups of {:.0} on average, {:.1} µs of processor each",
         options.records,
         rate(options.records, total),
         sizes.len(),
-        options.records as f64 / sizes.len() as f64
+        options.records as f64 / sizes.len() as f64,
+        (processor() - before) * 1e6 / options.records as f64
     );
     let million = |from: f64| {
         let (from, to) = (from as u64, from as u64 + MILLION);
@@ -230,7 +314,6 @@ fn append(log: &Log, source: &Source, options: &Options) -> (Vec<(u64, f64)>, BT
 }
 
 fn submit(log: &Log, source: &Source, options: &Options, next: &AtomicU64, done: &AtomicU64) -> BTreeSet<u64> {
-    const STRIDE: u64 = 256;
     let mut waiting = VecDeque::new();
     let mut sizes = BTreeSet::new();
     let mut finish = |ticket| {
@@ -245,11 +328,12 @@ fn submit(log: &Log, source: &Source, options: &Options, next: &AtomicU64, done:
         if from >= options.records {
             break;
         }
-        for number in from..(from + STRIDE).min(options.records) {
+        let stride = source.stride(STRIDE.min(options.records - from));
+        for (number, fields) in (from..).zip(&stride) {
             if waiting.len() >= options.window {
                 finish(waiting.pop_front().expect("a ticket"));
             }
-            let ticket = log.ingest().submit_waiting(source.submission(number));
+            let ticket = log.ingest().submit_waiting(submission(number, fields));
             waiting.push_back(ticket.expect("submitted"));
         }
     }
@@ -270,6 +354,14 @@ fn upload(log: &Log) {
     let acknowledgement = log.ingest().record(submission).expect("object recorded");
     assert_eq!(acknowledgement.records[0].content.bytes, 150_000_000);
     println!("  a 150 MB object was recorded meanwhile");
+}
+
+/// Processor seconds of this process so far, all threads, user and system.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = |n| after_name.split_whitespace().nth(n).and_then(|t| t.parse::<f64>().ok());
+    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
 }
 
 fn rate(records: u64, seconds: f64) -> f64 {
@@ -364,7 +456,7 @@ fn raw_rows(path: &Path, directory: &Path, sizes: &BTreeSet<u64>, records: u64) 
         put(last, Family::Tile, &k, &v);
     });
     let state: Vec<_> = rows(Family::State).collect();
-    for (size, _) in batches.iter().map(|b| (b.0, ())).collect::<Vec<_>>() {
+    for size in &ends {
         for (key, value) in state.iter().filter(|(key, _)| matches!(**key, [2] | [3])) {
             put(size - 1, Family::State, key, value);
         }
@@ -382,7 +474,7 @@ fn raw_rows(path: &Path, directory: &Path, sizes: &BTreeSet<u64>, records: u64) 
     let mut sync = rocksdb::WriteOptions::default();
     sync.set_sync(true);
     let progress = AtomicU64::new(0);
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), processor());
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for (number, run) in runs.iter().enumerate() {
@@ -405,7 +497,12 @@ fn raw_rows(path: &Path, directory: &Path, sizes: &BTreeSet<u64>, records: u64) 
         }
     });
     let seconds = start.elapsed().as_secs_f64();
-    println!("bare RocksDB wrote {written} rows in {} groups and {} runs", ends.len(), runs.len());
+    println!(
+        "bare RocksDB wrote {written} rows in {} groups and {} runs, {:.1} µs of processor a record",
+        ends.len(),
+        runs.len(),
+        (processor() - before) * 1e6 / records as f64
+    );
     rate(records, seconds)
 }
 
@@ -414,10 +511,12 @@ fn plain_rows(source: &Source, directory: &Path, sizes: &BTreeSet<u64>, records:
     let ends = sizes.iter().copied().take_while(|size| *size <= records).chain([records + 1]);
     let mut batches = Vec::new();
     let mut next = 0u64;
+    let mut all = source.records();
     for end in ends {
         let mut batch = rocksdb::WriteBatch::default();
         while next < end.saturating_sub(1).min(records) {
-            batch.put(next.to_be_bytes(), Metadata::from(source.record(next)).to_bytes());
+            let record = all.next().expect("a record");
+            batch.put(next.to_be_bytes(), Metadata::from(record).to_bytes());
             next += 1;
         }
         batches.push(batch);
@@ -450,9 +549,10 @@ fn disk(path: &Path, records: u64, source: &Source) {
         println!("  {:<12} {:>8.1}", family.name(), bytes as f64 / records as f64);
     }
     println!("  {:<12} {:>8.1}   (at most 350)", "all", total as f64 / records as f64);
-    let lines: String = (0..100_000).map(|n| traffic::text_line(&source.record(n))).collect();
+    let lines: String = source.records().take(100_000).map(|r| traffic::text_line(&r)).collect();
     let whole = zstd::bulk::compress(lines.as_bytes(), 3).expect("compress").len();
     let one = |line: &str| zstd::bulk::compress(line.as_bytes(), 3).expect("compress").len();
     let alone: usize = lines.lines().take(10_000).map(one).sum();
-    println!("  zstd -3 of the text line: {} alone, {} in one file of 100 000", alone / 10_000, whole / 100_000);
+    let count = lines.lines().count();
+    println!("  zstd -3 of the text line: {} alone, {} in one file of {count}", alone / 10_000.min(count), whole / count);
 }

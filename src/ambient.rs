@@ -3,6 +3,7 @@
 //! The real ones are [`SystemClock`] and [`SystemEntropy`]; simulation brings its own.
 
 use ceralacca_formats::id::UtcMillis;
+use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Two clocks: what the wall says, and what has passed.
@@ -54,16 +55,60 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's generator.
+/// The operating system's generator, asked for a kilobyte at a time on each thread.
+///
+/// A byte is given out once and wiped from the buffer. The process does not fork, so no two of them
+/// share a buffer.
 pub struct SystemEntropy;
 
+const BUFFERED: usize = 1024;
+
+thread_local! {
+    /// Random bytes not given out yet, at the end of the buffer; how many.
+    static BUFFER: RefCell<([u8; BUFFERED], usize)> = const { RefCell::new(([0; BUFFERED], 0)) };
+}
+
 impl Entropy for SystemEntropy {
-    fn fill(&self, buffer: &mut [u8]) {
-        #[expect(
-            clippy::expect_used,
-            clippy::disallowed_methods,
-            reason = "the one place where randomness is ambient; without it nothing may be written"
-        )]
-        getrandom::fill(buffer).expect("operating system's random generator");
+    fn fill(&self, target: &mut [u8]) {
+        if target.len() > BUFFERED {
+            return from_system(target);
+        }
+        BUFFER.with_borrow_mut(|(buffer, left)| {
+            if *left < target.len() {
+                from_system(buffer);
+                *left = BUFFERED;
+            }
+            let from = *left - target.len();
+            for (to, byte) in target.iter_mut().zip(buffer.iter_mut().skip(from)) {
+                *to = std::mem::take(byte);
+            }
+            *left = from;
+        });
+    }
+}
+
+fn from_system(target: &mut [u8]) {
+    #[expect(
+        clippy::expect_used,
+        clippy::disallowed_methods,
+        reason = "the one place where randomness is ambient; without it nothing may be written"
+    )]
+    getrandom::fill(target).expect("operating system's random generator");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_byte_is_given_out_twice() {
+        let mut seen: Vec<[u8; 16]> = (0..5000).map(|_| draw(&SystemEntropy)).collect();
+        let long: [u8; 4096] = draw(&SystemEntropy);
+        seen.extend(long.as_chunks::<16>().0);
+        let count = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+        assert!(!seen.contains(&[0; 16]));
     }
 }

@@ -164,6 +164,47 @@ impl Keyring {
     }
 }
 
+/// The subkeys of every class of one interval, at hand: what each submission needs without asking.
+pub struct IntervalKeys {
+    /// The interval.
+    pub interval: IntervalId,
+    /// SHA-256 of the log's origin, as encryption binds it.
+    pub origin_sha256: Sha256,
+    trace: Arc<Subkeys>,
+    others: BTreeMap<Class, Arc<Subkeys>>,
+}
+
+impl IntervalKeys {
+    /// The subkeys of a class.
+    pub fn class(&self, class: Class) -> &Subkeys {
+        // Every class has an entry by construction; the hot one is found without looking.
+        match class {
+            Class::Trace => &self.trace,
+            other => self.others.get(&other).unwrap_or(&self.trace),
+        }
+    }
+}
+
+impl Keyring {
+    /// The subkeys of every class of an interval.
+    pub fn interval(
+        &self,
+        store: &dyn Store,
+        interval: IntervalId,
+    ) -> Result<Arc<IntervalKeys>, KeyError> {
+        let mut others = BTreeMap::new();
+        for class in Class::ALL {
+            others.insert(*class, self.class(store, interval, *class)?);
+        }
+        Ok(Arc::new(IntervalKeys {
+            interval,
+            origin_sha256: self.origin_sha256,
+            trace: self.class(store, interval, Class::Trace)?,
+            others,
+        }))
+    }
+}
+
 fn class_use(interval: IntervalId, class: Class) -> SecretUse {
     SecretUse::Class {
         interval: interval.get(),

@@ -15,6 +15,7 @@ use crate::id::{LeafIndex, Origin, UtcMillis};
 use crate::leaf::{Kind, Leaf, LeafError, Opening};
 use crate::note::VerifierKey;
 use crate::proof::{ProvenMetadata, ProvenRecord};
+use std::sync::Arc;
 
 /// How durable the records are.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -85,7 +86,7 @@ pub struct Acknowledgement {
     /// Its records, in order of index: at least one.
     pub records: Vec<AcknowledgedRecord>,
     /// Note of a checkpoint that covers them.
-    pub checkpoint: String,
+    pub checkpoint: Arc<str>,
 }
 
 /// Why an acknowledgement is refused.
@@ -206,7 +207,7 @@ impl Acknowledgement {
             received_sha256: Sha256::from_hex(&received).ok_or(member("received_sha256"))?,
             repeated,
             records: read,
-            checkpoint,
+            checkpoint: checkpoint.into(),
         };
         if acknowledgement.records.is_empty() || acknowledgement.id() != id {
             return Err(member("id"));
@@ -301,7 +302,7 @@ mod tests {
                 content,
                 metadata_sha256,
             }],
-            checkpoint: checkpoint.note().to_owned(),
+            checkpoint: checkpoint.shared_note(),
         }
     }
 
@@ -338,7 +339,7 @@ mod tests {
             Some(AcknowledgementError::NotCovered(LeafIndex::new(8)))
         );
         assert!(matches!(
-            verify(&|a| a.checkpoint = a.checkpoint.replace("\n8\n", "\n9\n")),
+            verify(&|a| a.checkpoint = a.checkpoint.replace("\n8\n", "\n9\n").into()),
             Some(AcknowledgementError::Checkpoint(_))
         ));
     }

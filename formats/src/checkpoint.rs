@@ -17,6 +17,7 @@ use crate::note::{self, NoteError, NoteSigner, VerifierKey};
 use crate::tree::RootHash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
 
 /// Why a note is not a checkpoint of this log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -38,7 +39,7 @@ pub struct Checkpoint {
     origin: Origin,
     size: TreeSize,
     root: RootHash,
-    note: String,
+    note: Arc<str>,
 }
 
 impl Checkpoint {
@@ -57,7 +58,7 @@ impl Checkpoint {
             origin: origin.clone(),
             size,
             root,
-            note: signer.sign(&text),
+            note: signer.sign(&text).into(),
         })
     }
 
@@ -72,7 +73,8 @@ impl Checkpoint {
         if origin.as_str() != key.name() {
             return Err(CheckpointError::OtherOrigin);
         }
-        let note = String::from_utf8(note.to_vec()).map_err(|_| NoteError::NotText)?;
+        let note = std::str::from_utf8(note).map_err(|_| NoteError::NotText)?;
+        let note = note.into();
         Ok(Self {
             origin,
             size,
@@ -99,6 +101,11 @@ impl Checkpoint {
     /// The note, with its signatures.
     pub fn note(&self) -> &str {
         &self.note
+    }
+
+    /// The note, shared.
+    pub fn shared_note(&self) -> Arc<str> {
+        Arc::clone(&self.note)
     }
 }
 

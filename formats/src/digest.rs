@@ -62,7 +62,8 @@ pub(crate) fn decode_hex32(text: &str) -> Option<[u8; 32]> {
 impl Sha256 {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self::of_parts(&[bytes])
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+        Self(output(&digest))
     }
 
     /// The digest of the concatenation of `parts`.
@@ -76,11 +77,12 @@ impl Sha256 {
 }
 
 fn finish(context: aws_lc_rs::digest::Context) -> [u8; 32] {
-    let mut out = [0; 32];
-    for (to, from) in out.iter_mut().zip(context.finish().as_ref()) {
-        *to = *from;
-    }
-    out
+    output(&context.finish())
+}
+
+fn output(digest: &aws_lc_rs::digest::Digest) -> [u8; 32] {
+    #[expect(clippy::expect_used, reason = "SHA-256 has 32 bytes")]
+    digest.as_ref().try_into().expect("32 bytes of SHA-256")
 }
 
 impl Blake3 {

@@ -32,7 +32,7 @@ pub const PART_BYTES: usize = 1 << 20;
 pub const TAG_BYTES: usize = 16;
 const FORMAT: u8 = 1;
 /// zstd level: the knee for records of half a kilobyte with a dictionary (benches/append.rs).
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 
 /// Why a part does not open. Corruption, or not what it is said to be; never retried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -343,6 +343,8 @@ struct Codecs {
     trace: zstd::bulk::Compressor<'static>,
     plain_back: zstd::bulk::Decompressor<'static>,
     trace_back: zstd::bulk::Decompressor<'static>,
+    /// Where a frame is written before its length is known; at most a part.
+    scratch: Vec<u8>,
 }
 
 impl Codecs {
@@ -352,6 +354,7 @@ impl Codecs {
             trace: zstd::bulk::Compressor::with_dictionary(LEVEL, TRACE_1)?,
             plain_back: zstd::bulk::Decompressor::new()?,
             trace_back: zstd::bulk::Decompressor::with_dictionary(TRACE_1)?,
+            scratch: Vec::new(),
         };
         // The dictionary's number is in the row and in the associated data: not in each frame.
         codecs.trace.include_dictid(false)?;
@@ -371,24 +374,22 @@ impl Codecs {
 }
 
 fn compress_into(dictionary: Dictionary, plain: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    let bound = zstd::zstd_safe::compress_bound(plain.len());
-    out.resize(start + bound, 0);
     let written = Codecs::with(|codecs| {
-        let codec = match dictionary {
-            Dictionary::None => &mut codecs.plain,
-            Dictionary::Trace1 => &mut codecs.trace,
+        let bound = zstd::zstd_safe::compress_bound(plain.len());
+        let scratch = &mut codecs.scratch;
+        scratch.clear();
+        scratch.reserve(bound);
+        match dictionary {
+            Dictionary::None => codecs.plain.compress_to_buffer(plain, scratch)?,
+            Dictionary::Trace1 => codecs.trace.compress_to_buffer(plain, scratch)?,
         };
-        let (_, target) = out.split_at_mut(start);
-        codec.compress_to_buffer(plain, target)
+        out.reserve_exact(scratch.len() + TAG_BYTES);
+        out.extend_from_slice(scratch);
+        Ok(())
     });
     // Fails only without memory for its context: the target has the size zstd asks for.
-    #[expect(
-        clippy::expect_used,
-        reason = "zstd fails only when out of memory here"
-    )]
-    let written = written.expect("compress into a buffer of sufficient size");
-    out.truncate(start + written);
+    #[expect(clippy::expect_used, reason = "zstd fails only when out of memory here")]
+    written.expect("compress into a buffer of sufficient size");
 }
 
 fn decompress(dictionary: Dictionary, frame: &[u8], limit: usize) -> Result<Vec<u8>, OpenError> {

@@ -4,6 +4,7 @@
 //! (Europe/Rome) is for retention and for people and is not known here.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a value was refused. The caller's fault; retrying is useless.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -114,7 +115,7 @@ impl fmt::Display for LogId {
 /// Origin of a log: a schema-less URL, unique for ever, and the name of its note key (C2SP
 /// tlog-checkpoint).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Origin(String);
+pub struct Origin(Arc<str>);
 
 impl TryFrom<&str> for Origin {
     type Error = IdError;
@@ -124,7 +125,7 @@ impl TryFrom<&str> for Origin {
         if !visible || text.is_empty() || text.len() > 255 {
             return Err(IdError::Origin);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 

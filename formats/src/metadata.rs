@@ -12,6 +12,7 @@
 
 use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text};
 use crate::digest::Sha256;
+use std::borrow::Cow;
 
 /// The schema number this program writes.
 pub const SCHEMA: i32 = 1;
@@ -359,21 +360,20 @@ impl Field {
     }
 
     /// The term as it is indexed and searched: addresses without case, all else as it came.
-    pub fn normalise(self, text: &[u8]) -> Vec<u8> {
+    pub fn normalise(self, text: &[u8]) -> Cow<'_, [u8]> {
         match self {
-            Self::Sender | Self::Recipient => text.to_ascii_lowercase(),
-            _ => text.to_vec(),
+            Self::Sender | Self::Recipient if text.iter().any(u8::is_ascii_uppercase) => {
+                text.to_ascii_lowercase().into()
+            }
+            _ => text.into(),
         }
     }
 }
 
 impl Metadata {
-    /// The terms under which the record is found: (field, normalised term), each pair once.
-    pub fn terms(&self) -> Vec<(Field, Vec<u8>)> {
-        let mut terms = Vec::with_capacity(8);
-        let mut add = |field: Field, text: &Text| {
-            terms.push((field, field.normalise(text.as_bytes())));
-        };
+    /// Hands out the texts under which the record is found, not yet normalised; a pair may come twice.
+    pub fn each_term<'a>(&'a self, mut take: impl FnMut(Field, &'a [u8])) {
+        let mut add = |field: Field, text: &'a Text| take(field, text.as_bytes());
         match self {
             Self::Trace(t) => {
                 let single = [
@@ -385,23 +385,26 @@ impl Metadata {
                 for (field, text) in single {
                     text.iter().for_each(|text| add(field, text));
                 }
-                t.message_ids
-                    .iter()
-                    .for_each(|id| add(Field::MessageId, id));
-                let recipients = t.recipients.iter().map(|r| &r.address);
-                recipients.for_each(|address| add(Field::Recipient, address));
-                t.delivered_to
-                    .iter()
-                    .for_each(|address| add(Field::Recipient, address));
+                for id in &t.message_ids {
+                    add(Field::MessageId, id);
+                }
+                for recipient in &t.recipients {
+                    add(Field::Recipient, &recipient.address);
+                }
+                if let Some(address) = &t.delivered_to {
+                    add(Field::Recipient, address);
+                }
             }
-            Self::Object(o) => {
-                o.message_id.iter().for_each(|id| add(Field::MessageId, id));
-            }
+            Self::Object(o) => o.message_id.iter().for_each(|id| add(Field::MessageId, id)),
             Self::Custody(_) => {}
         }
-        terms.sort();
-        terms.dedup();
-        terms
+    }
+
+    /// Whether the record is found under a normalised term.
+    pub fn has_term(&self, field: Field, term: &[u8]) -> bool {
+        let mut found = false;
+        self.each_term(|f, text| found |= f == field && *field.normalise(text) == *term);
+        found
     }
 }
 
@@ -501,9 +504,13 @@ mod tests {
 
     #[test]
     fn addresses_are_found_in_any_case_and_ids_exactly() {
-        let terms = Metadata::from(sample()).terms();
-        assert!(terms.contains(&(Field::Sender, b"mittente@pec.example.test".to_vec())));
-        assert!(terms.contains(&(Field::MessageId, b"<r1@pec.example.test>".to_vec())));
-        assert_eq!(terms.len(), 6);
+        let metadata = Metadata::from(sample());
+        assert!(metadata.has_term(Field::Sender, b"mittente@pec.example.test"));
+        assert!(!metadata.has_term(Field::Sender, b"Mittente@pec.example.test"));
+        assert!(metadata.has_term(Field::MessageId, b"<r1@pec.example.test>"));
+        assert!(!metadata.has_term(Field::MessageId, b"<R1@pec.example.test>"));
+        let mut count = 0;
+        metadata.each_term(|_, _| count += 1);
+        assert_eq!(count, 6);
     }
 }

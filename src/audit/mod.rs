@@ -209,7 +209,7 @@ impl Reader {
                     continue;
                 }
                 let opened = self.record(state, *index)?;
-                if opened.metadata()?.terms().contains(&(find.field, term.clone())) {
+                if opened.metadata()?.has_term(find.field, &term) {
                     found.push(opened);
                 }
             }

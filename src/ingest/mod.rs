@@ -13,7 +13,7 @@
 
 use crate::ambient::Entropy;
 use crate::audit::{ReadError, Reader};
-use crate::keyring::KeyError;
+use crate::keyring::IntervalKeys;
 use crate::record::prepare::{Draft, DraftContent, prepare};
 use crate::record::upload::{RestageError, Upload, restage};
 use crate::sequencer::{
@@ -51,9 +51,6 @@ pub enum IngestError {
         /// First leaf of that submission.
         first: LeafIndex,
     },
-    /// A secret could not be had.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
     /// A staged content could not be staged again.
     #[error("stage content again")]
     Restage(#[from] RestageError),
@@ -87,7 +84,7 @@ impl Submission {
     pub fn trace(class: Class, record: TraceRecord, client_key: Option<ClientKey>) -> Self {
         let draft = Draft::new(Kind::Trace, class, record.into(), DraftContent::None);
         Self {
-            received_sha256: Sha256::of(&draft.canonical),
+            received_sha256: draft.metadata_sha256,
             drafts: vec![draft],
             client_key,
         }
@@ -203,7 +200,7 @@ impl Ingest {
                     checkpoint,
                 } => {
                     let received = ticket.submission.received_sha256;
-                    let note = checkpoint.note().to_owned();
+                    let note = checkpoint.shared_note();
                     return Ok(self.acknowledgement(records, time, received, note, false));
                 }
                 Outcome::Repeated(first) => return self.repeated(first, &ticket.submission),
@@ -255,11 +252,10 @@ impl Ingest {
                 }
             },
         };
-        let (keyring, store) = (self.reader.keyring(), self.reader.store());
         let records = submission.drafts.iter();
-        let records = records.map(|draft| prepare(draft, interval, keyring, store, &*self.entropy));
+        let records = records.map(|draft| prepare(draft, &state.keys, &*self.entropy));
         let prepared = PreparedSubmission {
-            records: records.collect::<Result<_, _>>()?,
+            records: records.collect(),
             client_key,
         };
         let pending = if wait {
@@ -277,19 +273,18 @@ impl Ingest {
         state: &Published,
         key: &ClientKey,
     ) -> Result<Result<PreparedKey, LeafIndex>, IngestError> {
-        let (keyring, store) = (self.reader.keyring(), self.reader.store());
-        let digest = |interval: IntervalId| -> Result<_, KeyError> {
-            let keys = keyring.class(store, interval, Class::Trace)?;
-            Ok(keys.client_key(&key.principal, &key.key))
+        let store = self.reader.store();
+        let digest = |keys: &IntervalKeys| {
+            let trace = keys.class(Class::Trace);
+            trace.client_key(&key.principal, &key.key)
         };
-        let open = state.open_interval();
-        let here = digest(open)?;
-        if let Some(first) = store.read::<Idempotency>(&(open, here))? {
+        let here = digest(&state.keys);
+        if let Some(first) = store.read::<Idempotency>(&(state.keys.interval, here))? {
             return Ok(Err(first));
         }
-        if let Some(previous) = state.previous_interval() {
-            let there = digest(previous)?;
-            if let Some(first) = store.read::<Idempotency>(&(previous, there))? {
+        if let Some(previous) = &state.previous_keys {
+            let there = digest(previous);
+            if let Some(first) = store.read::<Idempotency>(&(previous.interval, there))? {
                 return Ok(Err(first));
             }
         }
@@ -352,7 +347,7 @@ impl Ingest {
             let second = LeafIndex::new(first.get() + 1);
             records.push(acknowledged(&self.reader.record(&state, second)?));
         }
-        let note = state.checkpoint.note().to_owned();
+        let note = state.checkpoint.shared_note();
         Ok(self.acknowledgement(records, opened.leaf.time, received, note, true))
     }
 
@@ -361,7 +356,7 @@ impl Ingest {
         records: Vec<AcknowledgedRecord>,
         time: UtcMillis,
         received_sha256: Sha256,
-        checkpoint: String,
+        checkpoint: Arc<str>,
         repeated: bool,
     ) -> Acknowledgement {
         Acknowledgement {

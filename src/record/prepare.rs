@@ -7,15 +7,14 @@
 //! 3. The commitment is over the plain content and metadata; encryption stands outside it.
 
 use crate::ambient::{Entropy, draw};
-use crate::keyring::{KeyError, Keyring};
+use crate::keyring::IntervalKeys;
 use crate::record::upload::StagedContent;
-use crate::store::Store;
 use crate::store::cf::chunk::UploadKey;
 use crate::store::cf::content::ContentPart;
 use crate::store::cf::metadata::{ContentPlace, Keys, MetadataRow};
 use ceralacca_formats::digest::{ContentDigest, Sha256};
 use ceralacca_formats::encrypt::{
-    Cipher, Dictionary, ObjectSecret, PART_BYTES, Part, Place, TAG_BYTES,
+    Cipher, Dictionary, ObjectSecret, PART_BYTES, Part, Place,
 };
 use ceralacca_formats::id::IntervalId;
 use ceralacca_formats::leaf::{Class, Commitment, Kind, Opening};
@@ -33,6 +32,8 @@ pub struct Draft {
     pub metadata: Metadata,
     /// Their canonical bytes, written once.
     pub canonical: Vec<u8>,
+    /// SHA-256 of those.
+    pub metadata_sha256: Sha256,
     /// Its content.
     pub content: DraftContent,
 }
@@ -40,11 +41,13 @@ pub struct Draft {
 impl Draft {
     /// A draft of these facts and content.
     pub fn new(kind: Kind, class: Class, metadata: Metadata, content: DraftContent) -> Self {
+        let canonical = metadata.to_bytes();
         Self {
             kind,
             class,
-            canonical: metadata.to_bytes(),
+            metadata_sha256: metadata_digest(&canonical),
             metadata,
+            canonical,
             content,
         }
     }
@@ -98,20 +101,15 @@ impl Prepared {
 }
 
 /// Prepares a draft under the secrets of an interval.
-pub fn prepare(
-    draft: &Draft,
-    interval: IntervalId,
-    keyring: &Keyring,
-    store: &dyn Store,
-    entropy: &dyn Entropy,
-) -> Result<Prepared, KeyError> {
-    let keys = keyring.class(store, interval, draft.class)?;
+pub fn prepare(draft: &Draft, interval_keys: &IntervalKeys, entropy: &dyn Entropy) -> Prepared {
+    let interval = interval_keys.interval;
+    let keys = interval_keys.class(draft.class);
     let nonce = match &draft.content {
         DraftContent::Staged(staged) => staged.upload.nonce,
         _ => RecordNonce::from_bytes(draw(entropy)),
     };
     let place = Place {
-        origin_sha256: keyring.origin_sha256(),
+        origin_sha256: interval_keys.origin_sha256,
         interval,
         class: draft.class,
         nonce,
@@ -123,10 +121,10 @@ pub fn prepare(
     };
     let (opening, key, wrapped) = match &own {
         None => (keys.opening(&nonce), keys.record_key(&nonce), None),
-        Some(own) => (own.opening, own.key.clone(), Some(own.wrap(&keys, &place))),
+        Some(own) => (own.opening, own.key.clone(), Some(own.wrap(keys, &place))),
     };
     let cipher = Cipher::new(&key, place);
-    let metadata_sha256 = metadata_digest(&draft.canonical);
+    let metadata_sha256 = draft.metadata_sha256;
     let content = match &draft.content {
         DraftContent::None => ContentDigest::EMPTY,
         DraftContent::Bytes(bytes) => ContentDigest::of(bytes),
@@ -141,7 +139,7 @@ pub fn prepare(
         DraftContent::Bytes(bytes) => encrypt_content(&cipher, bytes),
         _ => Vec::new(),
     };
-    Ok(Prepared {
+    Prepared {
         interval,
         kind: draft.kind,
         class: draft.class,
@@ -156,15 +154,20 @@ pub fn prepare(
             DraftContent::Staged(staged) => Some(staged.upload),
             _ => None,
         },
-        tokens: tokens(&keys, &draft.metadata),
-    })
+        tokens: tokens(keys, &draft.metadata),
+    }
 }
 
 /// The index tokens of a record.
 pub fn tokens(keys: &Subkeys, metadata: &Metadata) -> Vec<(Field, Token)> {
-    let terms = metadata.terms();
-    let token = |(field, term): (Field, Vec<u8>)| (field, keys.token(field, &term));
-    terms.into_iter().map(token).collect()
+    let mut tokens = Vec::with_capacity(8);
+    metadata.each_term(|field, text| {
+        tokens.push((field, keys.token(field, &field.normalise(text))));
+    });
+    // The recipient of a delivery stands among the recipients too.
+    tokens.sort_unstable_by_key(|(field, token)| (*field, u64::from_be_bytes(token.0)));
+    tokens.dedup();
+    tokens
 }
 
 /// A key and opening of an object's own.
@@ -183,7 +186,7 @@ fn encrypt_metadata(
     canonical: &[u8],
 ) -> MetadataRow {
     let dictionary = Dictionary::Trace1;
-    let mut ciphertext = Vec::with_capacity(canonical.len() / 2 + TAG_BYTES);
+    let mut ciphertext = Vec::new();
     let (keys, part) = match place {
         ContentPlace::None => (Keys::OfClass, Part::ONLY),
         _ => (Keys::Own, Part::METADATA),
@@ -227,7 +230,7 @@ fn encrypt_content(cipher: &Cipher, content: &[u8]) -> Vec<ContentPart> {
 /// One encrypted part of a content.
 pub(super) fn encrypt_part(cipher: &Cipher, part: Part, piece: &[u8]) -> ContentPart {
     let dictionary = Dictionary::None;
-    let mut ciphertext = Vec::with_capacity(piece.len() + TAG_BYTES);
+    let mut ciphertext = Vec::new();
     cipher.encrypt_into(part, dictionary, piece, &mut ciphertext);
     ContentPart {
         dictionary: dictionary.id(),

@@ -30,6 +30,7 @@ pub use interval::{Schedule, ScheduleError, Span};
 pub use queue::{QueueLimits, SubmitError};
 pub use recover::{OpenError, Parts, Recovered, identity, tip};
 
+use crate::keyring::IntervalKeys;
 use crate::record::prepare::Prepared;
 use crate::store::cf::state::Tip;
 use ceralacca_formats::acknowledgement::AcknowledgedRecord;
@@ -59,6 +60,10 @@ pub struct Published {
     pub frontier: Arc<Frontier>,
     /// The intervals, in order; the last is open.
     pub spans: Arc<Vec<Span>>,
+    /// The keys of the open interval.
+    pub keys: Arc<IntervalKeys>,
+    /// The keys of the interval before, while client keys of it are known.
+    pub previous_keys: Option<Arc<IntervalKeys>>,
     /// Commits of this writer so far.
     pub commits: u64,
     /// Whether cuts are suspended until the time is proven.
@@ -77,12 +82,6 @@ impl Published {
         let after = self.spans.partition_point(|span| span.first <= index);
         let span = after.checked_sub(1).and_then(|at| self.spans.get(at));
         span.map_or(IntervalId::new(0), |span| span.id)
-    }
-
-    /// The interval before the open one.
-    pub fn previous_interval(&self) -> Option<IntervalId> {
-        let at = self.spans.len().checked_sub(2)?;
-        self.spans.get(at).map(|span| span.id)
     }
 }
 
@@ -141,8 +140,15 @@ pub struct Pending(oneshot::Receiver<Outcome>);
 
 impl Pending {
     /// Waits for the answer on this thread.
-    pub fn wait(self) -> Result<Outcome, SubmitError> {
-        self.0.blocking_recv().map_err(|_| SubmitError::Stopped)
+    pub fn wait(mut self) -> Result<Outcome, SubmitError> {
+        // Most answers of a group are there when the first is.
+        match self.0.try_recv() {
+            Ok(outcome) => Ok(outcome),
+            Err(oneshot::error::TryRecvError::Closed) => Err(SubmitError::Stopped),
+            Err(oneshot::error::TryRecvError::Empty) => {
+                self.0.blocking_recv().map_err(|_| SubmitError::Stopped)
+            }
+        }
     }
 
     /// Waits for the answer in a task.

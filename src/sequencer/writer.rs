@@ -6,7 +6,7 @@ use super::{
     ABSENCE_MS_MAX, ConfirmError, Outcome, PreparedSubmission, Published, PublishedCell,
     STEP_MS_MAX, Span,
 };
-use crate::keyring::KeyError;
+use crate::keyring::{IntervalKeys, KeyError};
 use crate::record::prepare::{self, Draft, DraftContent, Prepared};
 use crate::store::cf::checkpoint::Checkpoints;
 use crate::store::cf::content::{Contents, PartKey};
@@ -27,6 +27,7 @@ use ceralacca_formats::leaf::{Class, Epoch, Kind, Leaf};
 use ceralacca_formats::metadata::{CustodyRecord, Field, Metadata};
 use ceralacca_formats::secret::{ClientKeyDigest, Token};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -62,11 +63,29 @@ pub enum WriterError {
     Panicked,
 }
 
+/// The keys are digests: their first bytes are as good a hash as any.
+#[derive(Clone, Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.iter().rev().take(8) {
+            self.0 = self.0 << 8 | u64::from(*chunk);
+        }
+    }
+}
+
+type KeyMap = HashMap<ClientKeyDigest, LeafIndex, BuildHasherDefault<FirstBytes>>;
+
 /// Client keys of the last commits, so that a key that was looked up before them is not recorded twice.
 #[derive(Default)]
 struct Recent {
-    new: HashMap<ClientKeyDigest, LeafIndex>,
-    old: HashMap<ClientKeyDigest, LeafIndex>,
+    new: KeyMap,
+    old: KeyMap,
     /// Commits when `old` was begun: keys of later commits are here.
     since: u64,
     new_since: u64,
@@ -103,6 +122,8 @@ pub(super) struct Writer {
     checkpoint: Arc<Checkpoint>,
     spans: Arc<Vec<Span>>,
     span: Span,
+    keys: Arc<IntervalKeys>,
+    previous_keys: Option<Arc<IntervalKeys>>,
     commits: u64,
     recent: Recent,
     batch: Batch,
@@ -137,12 +158,24 @@ impl Writer {
                 span
             }
         };
+        let keys = log.keyring.interval(&*log.parts.store, span.id)?;
+        let previous = spans.len().checked_sub(2).and_then(|at| spans.get(at));
+        let previous_keys = match previous {
+            None => None,
+            Some(span) => match log.keyring.interval(&*log.parts.store, span.id) {
+                // Disposed of: its client keys are gone as well.
+                Err(KeyError::Missing { .. }) => None,
+                other => Some(other?),
+            },
+        };
         let spans = Arc::new(spans);
         let published = Arc::new(RwLock::new(Arc::new(Published {
             tip: log.tip,
             checkpoint: Arc::clone(&checkpoint),
             frontier: Arc::new(log.frontier.clone()),
             spans: Arc::clone(&spans),
+            keys: Arc::clone(&keys),
+            previous_keys: previous_keys.clone(),
             commits: 0,
             suspended: false,
         })));
@@ -152,6 +185,8 @@ impl Writer {
             checkpoint,
             spans,
             span,
+            keys,
+            previous_keys,
             commits: 0,
             recent: Recent::default(),
             batch: Batch::new(),
@@ -256,7 +291,7 @@ impl Writer {
         let mut group = Group::default();
         self.batch.clear();
         for (kind, act) in acts {
-            let prepared = self.prepare_act(kind, act)?;
+            let prepared = self.prepare_act(kind, act);
             self.plan_record(prepared, time, &mut group);
         }
         for (submission, reply) in submissions {
@@ -269,12 +304,10 @@ impl Writer {
         Ok(())
     }
 
-    fn prepare_act(&self, kind: Kind, act: CustodyRecord) -> Result<Prepared, KeyError> {
+    fn prepare_act(&self, kind: Kind, act: CustodyRecord) -> Prepared {
         let metadata = Metadata::Custody(act);
         let draft = Draft::new(kind, Class::Custody, metadata, DraftContent::None);
-        let parts = &self.log.parts;
-        let (store, entropy) = (&*parts.store, &*parts.entropy);
-        prepare::prepare(&draft, self.span.id, &self.log.keyring, store, entropy)
+        prepare::prepare(&draft, &self.keys, &*self.log.parts.entropy)
     }
 
     /// Plans a submission, or finds that it needs no leaf.
@@ -415,6 +448,8 @@ impl Writer {
             checkpoint: Arc::clone(&self.checkpoint),
             frontier: Arc::new(self.log.frontier.clone()),
             spans: Arc::clone(&self.spans),
+            keys: Arc::clone(&self.keys),
+            previous_keys: self.previous_keys.clone(),
             commits: self.commits,
             suspended: self.suspended,
         });
@@ -514,6 +549,8 @@ impl Writer {
         spans.push(span);
         self.spans = Arc::new(spans);
         self.span = span;
+        let keys = self.log.keyring.interval(&*self.log.parts.store, span.id)?;
+        self.previous_keys = Some(std::mem::replace(&mut self.keys, keys));
         self.recent = Recent {
             since: self.commits,
             new_since: self.commits,
