@@ -12,6 +12,8 @@
 //! settings, one synced batch a group, groups as they form. Ratios only are judged, both sides in this run;
 //! everything that was written is read back by `fsck`.
 
+#![allow(clippy::disallowed_methods, reason = "a bench is about real time")]
+
 #[path = "../tests/support/traffic.rs"]
 #[allow(dead_code)]
 mod traffic;
@@ -61,7 +63,12 @@ impl Options {
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
-            let mut number = || arguments.next().and_then(|n| n.parse().ok()).expect("a number");
+            let mut number = || {
+                arguments
+                    .next()
+                    .and_then(|n| n.parse().ok())
+                    .expect("a number")
+            };
             match argument.as_str() {
                 "--records" => options.records = number(),
                 "--raw" => options.raw = number(),
@@ -93,19 +100,28 @@ impl Source {
         let start = Instant::now();
         for record in traffic::Traffic::new(7, 1_763_700_000_000).take(records as usize) {
             let fields = encode(&record);
-            file.write_all(&(fields.len() as u32).to_be_bytes()).expect("source file");
+            file.write_all(&(fields.len() as u32).to_be_bytes())
+                .expect("source file");
             file.write_all(&fields).expect("source file");
         }
         file.into_inner().expect("source file");
-        println!("{records} distinct records generated in {:.0} s", start.elapsed().as_secs_f64());
-        let file = Mutex::new(BufReader::with_capacity(1 << 20, File::open(&path).expect("source file")));
+        println!(
+            "{records} distinct records generated in {:.0} s",
+            start.elapsed().as_secs_f64()
+        );
+        let file = Mutex::new(BufReader::with_capacity(
+            1 << 20,
+            File::open(&path).expect("source file"),
+        ));
         Self { file, path }
     }
 
     /// The next stride of encoded records.
     fn stride(&self, count: u64) -> Vec<Vec<u8>> {
         let mut file = self.file.lock().expect("source file");
-        (0..count).map(|_| next_encoded(&mut *file).expect("a record")).collect()
+        (0..count)
+            .map(|_| next_encoded(&mut *file).expect("a record"))
+            .collect()
     }
 
     /// All records from the beginning.
@@ -177,7 +193,9 @@ fn decode(mut fields: &[u8]) -> TraceRecord {
         error_detail: text(),
         ..TraceRecord::default()
     };
-    let time = take().and_then(|field| field.try_into().ok()).map(i64::from_be_bytes);
+    let time = take()
+        .and_then(|field| field.try_into().ok())
+        .map(i64::from_be_bytes);
     record.event_ms = time.and_then(|time| Integer::try_from(time).ok());
     record.message_ids.extend(take().map(Text::from));
     while let Some(address) = take() {
@@ -215,11 +233,17 @@ fn main() {
     drop(log);
     let opening = Instant::now();
     let log = Log::open(&path, &master, &Settings::default()).expect("open again");
-    println!("open after a clean stop: {:.0} ms", opening.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "open after a clean stop: {:.0} ms",
+        opening.elapsed().as_secs_f64() * 1e3
+    );
     drop(log);
     let opening = Instant::now();
     let log = Log::open(&path, &master, &Settings::default()).expect("open again");
-    println!("open after none:         {:.0} ms", opening.elapsed().as_secs_f64() * 1e3);
+    println!(
+        "open after none:         {:.0} ms",
+        opening.elapsed().as_secs_f64() * 1e3
+    );
     log.stop().expect("stop");
     drop(log);
     if options.fsck {
@@ -230,8 +254,14 @@ fn main() {
     let plain = plain_rows(&source, directory.path(), &sizes, options.raw);
     println!("\nfirst {} records, records a second:", options.raw);
     println!("  ceralacca                          {shipped:>9.0}");
-    println!("  bare RocksDB, the very same rows   {raw:>9.0}   ratio {:.2}", shipped / raw);
-    println!("  bare RocksDB, plain records only   {plain:>9.0}   ratio {:.2}", shipped / plain);
+    println!(
+        "  bare RocksDB, the very same rows   {raw:>9.0}   ratio {:.2}",
+        shipped / raw
+    );
+    println!(
+        "  bare RocksDB, plain records only   {plain:>9.0}   ratio {:.2}",
+        shipped / plain
+    );
     disk(&path, options.records, &source);
     describe(&source);
 }
@@ -245,9 +275,14 @@ fn names() -> (LogId, Origin, MasterKey) {
 /// What the records are: size, and what a good compressor finds in them.
 fn describe(source: &Source) {
     let records: Vec<TraceRecord> = source.records().take(100_000).collect();
-    let canonical: Vec<u8> = records.iter().flat_map(|r| Metadata::from(r.clone()).to_bytes()).collect();
+    let canonical: Vec<u8> = records
+        .iter()
+        .flat_map(|r| Metadata::from(r.clone()).to_bytes())
+        .collect();
     let lines: String = records.iter().map(traffic::text_line).collect();
-    let best = zstd::bulk::compress(&canonical, 19).expect("compress").len();
+    let best = zstd::bulk::compress(&canonical, 19)
+        .expect("compress")
+        .len();
     println!(
         "\nrecords: {} bytes of canonical metadata each, {} as a text line; zstd -19 over {} together: {} bytes each ({} bits of entropy at most)",
         canonical.len() / records.len(),
@@ -270,7 +305,9 @@ fn append(log: &Log, source: &Source, options: &Options) -> (Vec<(u64, f64)>, BT
             .map(|_| {
                 let submitter = std::thread::Builder::new().name("submit".to_owned());
                 let (next, done) = (&next, &done);
-                submitter.spawn_scoped(scope, move || submit(log, source, options, next, done)).expect("thread")
+                submitter
+                    .spawn_scoped(scope, move || submit(log, source, options, next, done))
+                    .expect("thread")
             })
             .collect();
         if options.object {
@@ -308,18 +345,31 @@ fn append(log: &Log, source: &Source, options: &Options) -> (Vec<(u64, f64)>, BT
     };
     if options.records >= 3 * MILLION {
         let (second, last) = (million(1e6), million((options.records - MILLION) as f64));
-        println!("second million {second:.0} a second, last {last:.0}: ratio {:.2}", last / second);
+        println!(
+            "second million {second:.0} a second, last {last:.0}: ratio {:.2}",
+            last / second
+        );
     }
     (blocks, sizes)
 }
 
-fn submit(log: &Log, source: &Source, options: &Options, next: &AtomicU64, done: &AtomicU64) -> BTreeSet<u64> {
+fn submit(
+    log: &Log,
+    source: &Source,
+    options: &Options,
+    next: &AtomicU64,
+    done: &AtomicU64,
+) -> BTreeSet<u64> {
     let mut waiting = VecDeque::new();
     let mut sizes = BTreeSet::new();
     let mut finish = |ticket| {
         let acknowledgement = log.ingest().wait(ticket).expect("acknowledgement");
         assert!(!acknowledgement.repeated && acknowledgement.records.len() == 1);
-        let size = acknowledgement.checkpoint.lines().nth(1).and_then(|line| line.parse().ok());
+        let size = acknowledgement
+            .checkpoint
+            .lines()
+            .nth(1)
+            .and_then(|line| line.parse().ok());
         sizes.insert(size.expect("size of the checkpoint"));
         done.fetch_add(1, Ordering::Relaxed);
     };
@@ -343,7 +393,9 @@ fn submit(log: &Log, source: &Source, options: &Options, next: &AtomicU64, done:
 
 fn upload(log: &Log) {
     let mut upload = log.ingest().upload(Class::Content);
-    let piece: Vec<u8> = (0..1_000_000u64).map(|n| Sha256::of(&n.to_be_bytes()).as_bytes()[0]).collect();
+    let piece: Vec<u8> = (0..1_000_000u64)
+        .map(|n| Sha256::of(&n.to_be_bytes()).as_bytes()[0])
+        .collect();
     for _ in 0..150 {
         upload.write(&piece).expect("upload");
     }
@@ -360,7 +412,12 @@ fn upload(log: &Log) {
 fn processor() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = |n| after_name.split_whitespace().nth(n).and_then(|t| t.parse::<f64>().ok());
+    let ticks = |n| {
+        after_name
+            .split_whitespace()
+            .nth(n)
+            .and_then(|t| t.parse::<f64>().ok())
+    };
     (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
 }
 
@@ -384,7 +441,9 @@ fn raw_part(blocks: &[(u64, f64)], records: u64) -> f64 {
 fn memory() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM"));
-    let peak = peak.and_then(|line| line.split_whitespace().nth(1)).unwrap_or("?");
+    let peak = peak
+        .and_then(|line| line.split_whitespace().nth(1))
+        .unwrap_or("?");
     println!("peak resident memory, generator included: {peak} kB");
 }
 
@@ -402,11 +461,16 @@ fn proofs(log: &Log) {
         let path = reader.inclusion(&state, index, size).expect("proof");
         times.push(start.elapsed());
         let leaf = reader.leaf(&state, index).expect("leaf").hash();
-        ceralacca_formats::tree::verify_inclusion(&state.checkpoint, index, leaf, &path).expect("proof verifies");
+        ceralacca_formats::tree::verify_inclusion(&state.checkpoint, index, leaf, &path)
+            .expect("proof verifies");
     }
     times.sort();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e6;
-    println!("inclusion proof at {size} leaves: p50 {:.0} µs, p99 {:.0} µs", at(0.5), at(0.99));
+    println!(
+        "inclusion proof at {size} leaves: p50 {:.0} µs, p99 {:.0} µs",
+        at(0.5),
+        at(0.99)
+    );
 }
 
 fn check(path: &Path, master: &MasterKey, origin: &Origin) {
@@ -423,7 +487,11 @@ fn check(path: &Path, master: &MasterKey, origin: &Origin) {
     assert!(report.is_clean(), "{:?}", report.damages);
     println!(
         "fsck: {} records, {} postings, {} tiles, {} client keys: clean, {:.1} s",
-        report.records, report.postings, report.tiles, report.client_keys, start.elapsed().as_secs_f64()
+        report.records,
+        report.postings,
+        report.tiles,
+        report.client_keys,
+        start.elapsed().as_secs_f64()
     );
 }
 
@@ -431,13 +499,29 @@ fn check(path: &Path, master: &MasterKey, origin: &Origin) {
 /// families, options, groups, syncs, index runs; nothing else.
 fn raw_rows(path: &Path, directory: &Path, sizes: &BTreeSet<u64>, records: u64) -> f64 {
     let store = RocksStore::open(&outside::database_of(path), Mode::Read).expect("open to copy");
-    let rows = |family| store.scan(family, &KeyRange::all(), Order::Ascending).map(|row| row.expect("row"));
-    let number = |bytes: &[u8]| u64::from_be_bytes(bytes[bytes.len() - 8..].try_into().expect("8 bytes"));
+    let rows = |family| {
+        store
+            .scan(family, &KeyRange::all(), Order::Ascending)
+            .map(|row| row.expect("row"))
+    };
+    let number =
+        |bytes: &[u8]| u64::from_be_bytes(bytes[bytes.len() - 8..].try_into().expect("8 bytes"));
     let end = records + 1;
     let mut batches: Vec<(u64, rocksdb::WriteBatch)> = Vec::new();
-    let ends: Vec<u64> = sizes.iter().copied().take_while(|size| *size < end).chain([end]).collect();
-    let group_of = |index: u64| ends.partition_point(|size| *size <= index).min(ends.len() - 1);
-    batches.extend(ends.iter().map(|size| (*size, rocksdb::WriteBatch::default())));
+    let ends: Vec<u64> = sizes
+        .iter()
+        .copied()
+        .take_while(|size| *size < end)
+        .chain([end])
+        .collect();
+    let group_of = |index: u64| {
+        ends.partition_point(|size| *size <= index)
+            .min(ends.len() - 1)
+    };
+    batches.extend(
+        ends.iter()
+            .map(|size| (*size, rocksdb::WriteBatch::default())),
+    );
     let target = directory.join("raw");
     let db = bare_engine(&target).expect("bare engine");
     let handle = |family: Family| db.cf_handle(family.name()).expect("family");
@@ -445,7 +529,9 @@ fn raw_rows(path: &Path, directory: &Path, sizes: &BTreeSet<u64>, records: u64) 
     let mut put = |index: u64, family: Family, key: &[u8], value: &[u8]| {
         if index < end {
             written += 1;
-            batches[group_of(index)].1.put_cf(&handle(family), key, value);
+            batches[group_of(index)]
+                .1
+                .put_cf(&handle(family), key, value);
         }
     };
     rows(Family::Leaf).for_each(|(k, v)| put(number(&k), Family::Leaf, &k, &v));
@@ -478,17 +564,21 @@ fn raw_rows(path: &Path, directory: &Path, sizes: &BTreeSet<u64>, records: u64) 
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for (number, run) in runs.iter().enumerate() {
-                while progress.load(Ordering::Acquire) < (((number as u64) + 1) * RUN_RECORDS).min(end) {
+                while progress.load(Ordering::Acquire)
+                    < (((number as u64) + 1) * RUN_RECORDS).min(end)
+                {
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 let (options, file) = (run_options(), target.join(format!("raw-{number}.run")));
                 let mut writer = rocksdb::SstFileWriter::create(&options);
                 writer.open(&file).expect("run");
-                run.iter().for_each(|key| writer.put(key, b"").expect("run"));
+                run.iter()
+                    .for_each(|key| writer.put(key, b"").expect("run"));
                 writer.finish().expect("run");
                 let mut ingest = rocksdb::IngestExternalFileOptions::default();
                 ingest.set_move_files(true);
-                db.ingest_external_file_cf_opts(&handle(Family::Index), &ingest, vec![file]).expect("run");
+                db.ingest_external_file_cf_opts(&handle(Family::Index), &ingest, vec![file])
+                    .expect("run");
             }
         });
         for (size, batch) in batches {
@@ -508,7 +598,11 @@ fn raw_rows(path: &Path, directory: &Path, sizes: &BTreeSet<u64>, records: u64) 
 
 /// Only the plain records, in the same groups: what the engine does when nothing is promised.
 fn plain_rows(source: &Source, directory: &Path, sizes: &BTreeSet<u64>, records: u64) -> f64 {
-    let ends = sizes.iter().copied().take_while(|size| *size <= records).chain([records + 1]);
+    let ends = sizes
+        .iter()
+        .copied()
+        .take_while(|size| *size <= records)
+        .chain([records + 1]);
     let mut batches = Vec::new();
     let mut next = 0u64;
     let mut all = source.records();
@@ -546,13 +640,35 @@ fn disk(path: &Path, records: u64, source: &Source) {
             continue;
         }
         total += bytes;
-        println!("  {:<12} {:>8.1}", family.name(), bytes as f64 / records as f64);
+        println!(
+            "  {:<12} {:>8.1}",
+            family.name(),
+            bytes as f64 / records as f64
+        );
     }
-    println!("  {:<12} {:>8.1}   (at most 350)", "all", total as f64 / records as f64);
-    let lines: String = source.records().take(100_000).map(|r| traffic::text_line(&r)).collect();
-    let whole = zstd::bulk::compress(lines.as_bytes(), 3).expect("compress").len();
-    let one = |line: &str| zstd::bulk::compress(line.as_bytes(), 3).expect("compress").len();
+    println!(
+        "  {:<12} {:>8.1}   (at most 350)",
+        "all",
+        total as f64 / records as f64
+    );
+    let lines: String = source
+        .records()
+        .take(100_000)
+        .map(|r| traffic::text_line(&r))
+        .collect();
+    let whole = zstd::bulk::compress(lines.as_bytes(), 3)
+        .expect("compress")
+        .len();
+    let one = |line: &str| {
+        zstd::bulk::compress(line.as_bytes(), 3)
+            .expect("compress")
+            .len()
+    };
     let alone: usize = lines.lines().take(10_000).map(one).sum();
     let count = lines.lines().count();
-    println!("  zstd -3 of the text line: {} alone, {} in one file of {count}", alone / 10_000.min(count), whole / count);
+    println!(
+        "  zstd -3 of the text line: {} alone, {} in one file of {count}",
+        alone / 10_000.min(count),
+        whole / count
+    );
 }

@@ -35,7 +35,10 @@ pub struct SystemClock {
 impl Default for SystemClock {
     fn default() -> Self {
         Self {
-            #[expect(clippy::disallowed_methods, reason = "the one place where time is ambient")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place where time is ambient"
+            )]
             start: Instant::now(),
         }
     }
@@ -43,7 +46,10 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn wall(&self) -> UtcMillis {
-        #[expect(clippy::disallowed_methods, reason = "the one place where time is ambient")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where time is ambient"
+        )]
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         // A clock before 1970 reads as 1970: far behind the log, so the writer suspends cuts.
         let millis = since.unwrap_or_default().as_millis();

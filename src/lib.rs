@@ -3,6 +3,7 @@
 //! # Map, in reading order
 //! - [`ceralacca_formats`]: L0 and L1, the formats and their verification, a crate of its own
 //! - [`store`]: L2, rows in column families: RocksDB, and memory for simulation
+//! - [`cli`]: the top: the command line, one file for each command
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -15,12 +16,13 @@
     )
 )]
 
-pub mod store;
 pub mod ambient;
 pub mod archive;
 pub mod audit;
+pub mod cli;
 pub mod index;
 pub mod ingest;
 pub mod keyring;
 pub mod record;
 pub mod sequencer;
+pub mod store;

@@ -11,7 +11,7 @@
 use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::digest::{Blake3, ContentDigest, Sha256, decode_hex32};
-use crate::id::{LeafIndex, Origin, UtcMillis};
+use crate::id::{INTEGER_MAX, LeafIndex, Origin, UtcMillis};
 use crate::leaf::{Kind, Leaf, LeafError, Opening};
 use crate::note::VerifierKey;
 use crate::proof::{ProvenMetadata, ProvenRecord};
@@ -155,8 +155,9 @@ impl Acknowledgement {
             });
             w.text("repeated", if self.repeated { b"yes" } else { b"no" });
             w.text("schema", SCHEMA.as_bytes());
-            let time = Integer::try_from(self.time.get()).unwrap_or(Integer::ZERO);
-            w.integer("time_ms", time);
+            // A clock beyond the year 287396 is told as that year; the leaf has the instant.
+            let time = self.time.get().min(INTEGER_MAX);
+            w.integer("time_ms", Integer::try_from(time).unwrap_or(Integer::ZERO));
         });
         out.into_bytes()
     }
@@ -211,6 +212,10 @@ impl Acknowledgement {
         };
         if acknowledgement.records.is_empty() || acknowledgement.id() != id {
             return Err(member("id"));
+        }
+        // Numbers and digests have one spelling too.
+        if acknowledgement.to_bytes() != bytes {
+            return Err(member("spelling"));
         }
         Ok(acknowledgement)
     }
@@ -352,6 +357,12 @@ mod tests {
             ("LOCAL", "GLOBAL", "level"),
             ("acknowledgement/1", "acknowledgement/2", "schema"),
             ("log/7", "log/8", "id"),
+            (
+                "\"content_bytes\":\"8\"",
+                "\"content_bytes\":\"08\"",
+                "spelling",
+            ),
+            ("\"leaf\":\"5045434c", "\"leaf\":\"5045434C", "spelling"),
             (
                 "\"time_ms\":1763700000000",
                 "\"time_ms\":1763700000000,\"z\":1",

@@ -336,7 +336,8 @@ impl ObjectReader {
     fn items(&mut self, key: &'static str) -> Result<Vec<Value>, &'static str> {
         match self.0.remove(key) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) => Ok(items),
+            // An empty array has its one spelling as no member.
+            Some(Value::Array(items)) if !items.is_empty() => Ok(items),
             Some(_) => Err(key),
         }
     }

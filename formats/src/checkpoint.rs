@@ -168,7 +168,11 @@ mod tests {
             ["pec.example.test/log", "witness.example.test/w1"]
         );
         let as_log = Checkpoint::open(cosigned.as_bytes(), &witness);
-        assert_eq!(as_log, Err(NoteError::Key.into()), "a witness is not the log");
+        assert_eq!(
+            as_log,
+            Err(NoteError::Key.into()),
+            "a witness is not the log"
+        );
         let later = cosigned.replace("AAAABpH+0g", "AAAABpH+0h");
         let found = note::open(later.as_bytes(), &[&log, &witness]);
         assert_eq!(found, Err(NoteError::BadSignature));

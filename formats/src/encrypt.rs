@@ -193,7 +193,7 @@ impl Cipher {
         let tag = self
             .key
             .seal_in_place_separate_tag(part.nonce(), Aad::from(data), body);
-        // The only failure of AES-GCM is a plaintext over 64 GiB; a part is at most 1 MiB.
+        // The only failure of AES-GCM is a plaintext over 64 GiB; a part has at most some MiB.
         #[expect(clippy::expect_used, reason = "parts are far below the AES-GCM limit")]
         let tag = tag.expect("part within the AES-GCM limit");
         out.extend_from_slice(tag.as_ref());
@@ -343,7 +343,7 @@ struct Codecs {
     trace: zstd::bulk::Compressor<'static>,
     plain_back: zstd::bulk::Decompressor<'static>,
     trace_back: zstd::bulk::Decompressor<'static>,
-    /// Where a frame is written before its length is known; at most a part.
+    /// Where a frame is written before its length is known.
     scratch: Vec<u8>,
 }
 
@@ -388,7 +388,10 @@ fn compress_into(dictionary: Dictionary, plain: &[u8], out: &mut Vec<u8>) {
         Ok(())
     });
     // Fails only without memory for its context: the target has the size zstd asks for.
-    #[expect(clippy::expect_used, reason = "zstd fails only when out of memory here")]
+    #[expect(
+        clippy::expect_used,
+        reason = "zstd fails only when out of memory here"
+    )]
     written.expect("compress into a buffer of sufficient size");
 }
 
@@ -512,11 +515,14 @@ mod tests {
         let secret = ClassSecret::from_bytes([4; 32]);
         let wrapped = log.wrap_class_secret(&secret, &origin, what(Class::Trace), nonce);
         let key = master.wrap_log_key(&log, &origin, SecretUse::LogKey, nonce);
+        let seed = SigningSeed::from_bytes([4; 32]);
+        let seed = log.wrap_signing_seed(&seed, &origin, SecretUse::SigningSeed, nonce);
         assert_eq!(
             format!(
-                "log key {}\nclass secret {}\n",
+                "log key {}\nclass secret {}\nsigning seed {}\n",
                 hex::encode(&key),
-                hex::encode(&wrapped)
+                hex::encode(&wrapped),
+                hex::encode(&seed)
             ),
             include_str!("../vectors/wrap.txt")
         );
@@ -542,6 +548,8 @@ mod tests {
             key: RecordKey::from_bytes([7; 32]),
         };
         let wrapped = own.wrap(&keys, &place());
+        let shown = format!("object {}\n", hex::encode(&wrapped));
+        assert_eq!(shown, include_str!("../vectors/object-wrap.txt"));
         let back = ObjectSecret::unwrap(&wrapped, &keys, &place()).unwrap();
         assert_eq!(back.opening, own.opening);
         assert_eq!(back.key.as_bytes(), own.key.as_bytes());

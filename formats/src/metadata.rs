@@ -483,11 +483,15 @@ mod tests {
 
     #[test]
     fn what_schema_1_does_not_have_is_named() {
-        let cases: [(&str, MetadataError); 6] = [
+        let cases: [(&str, MetadataError); 7] = [
             ("{\"schema\":2,\"type\":\"trace\"}", MetadataError::Schema),
             ("{\"type\":\"trace\"}", MetadataError::Schema),
             ("{\"schema\":1,\"type\":\"other\"}", MetadataError::Type),
             ("{\"schema\":1}", MetadataError::Type),
+            (
+                "{\"recipients\":[],\"schema\":1,\"type\":\"trace\"}",
+                MetadataError::Field("recipients"),
+            ),
             (
                 "{\"schema\":1,\"type\":\"trace\",\"zzz\":1}",
                 MetadataError::UnknownField,

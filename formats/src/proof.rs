@@ -14,8 +14,8 @@
 //! With the block anyone recomputes commitment and leaf; with the path and the checkpoint, the root.
 //!
 //! # Invariants
-//! 1. Verification checks, in this order: key and signature of the checkpoint, leaf against block,
-//!    commitment against digests, index, path. One failure refuses all.
+//! 1. Reading checks the layout and the leaf's fields; verification then checks, in this order, key and
+//!    signature of the checkpoint, commitment against digests, index, path. One failure refuses all.
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::digest::{Blake3, ContentDigest, Sha256};

@@ -146,8 +146,16 @@ impl Verdict {
         match (self, other) {
             (Held { by }, Held { by: also }) => Held { by: by.min(also) },
             (Held { by }, _) | (_, Held { by }) => Held { by },
-            (Keep { until, .. }, Keep { until: later, .. }) => {
-                if until < later {
+            (
+                Keep { until, reason },
+                Keep {
+                    until: later,
+                    reason: their,
+                },
+            ) => {
+                // Holidays bring different starts to one end: the later start is then the reason.
+                let (mine, theirs) = (reason.reckoning().start(), their.reckoning().start());
+                if (until, mine) < (later, theirs) {
                     other
                 } else {
                     self

@@ -285,7 +285,10 @@ fn intervals(subject: &Subject<'_>, tip: Tip, report: &mut Report) -> Vec<Span> 
                 Some(span) if span.id == id && size.get() >= span.first.get() => {
                     span.cut = Some(size);
                 }
-                _ => report.add(wrong(id, "was cut and not opened, or ends before it begins")),
+                _ => report.add(wrong(
+                    id,
+                    "was cut and not opened, or ends before it begins",
+                )),
             },
             _ => report.add(wrong(id, "has a mixed row")),
         }
@@ -382,6 +385,7 @@ fn tree(
     };
     compare(&frontier, report);
     let mut last_epoch = 0;
+    let mut last_time = tip.time;
     each::<Leaves>(subject.store, report, |index, leaf, report| {
         let next = frontier.size().get();
         if index.get() != next || leaf.seq != index {
@@ -397,7 +401,7 @@ fn tree(
                 why: "is of an older epoch than the one before".to_owned(),
             });
         }
-        last_epoch = leaf.epoch.0;
+        (last_epoch, last_time) = (leaf.epoch.0, leaf.time);
         let mut full = Vec::new();
         frontier.push(leaf.hash(), |id, tile| full.push((id, tile)));
         for (id, tile) in full {
@@ -427,6 +431,10 @@ fn tree(
         report.add(Damage::Tip(format!(
             "says {said} leaves, the tree has {found}, or their roots differ"
         )));
+    }
+    if last_epoch != tip.epoch.0 || last_time != tip.time {
+        let why = "says another epoch or time than the last leaf";
+        report.add(Damage::Tip(why.to_owned()));
     }
     if let Some((size, which)) = compare(&frontier, report) {
         report.add(Damage::Checkpoint {
@@ -574,7 +582,10 @@ fn contents(subject: &Subject<'_>, report: &mut Report) {
                 nonce: row.nonce,
             };
             let range = KeyRange::prefix(&upload.prefix());
-            owned += subject.store.scan(Family::Chunk, &range, Order::Ascending).count() as u64;
+            owned += subject
+                .store
+                .scan(Family::Chunk, &range, Order::Ascending)
+                .count() as u64;
         }
     });
     let mut all = 0u64;
@@ -674,7 +685,9 @@ fn postings_of_records(
             return;
         };
         let opened = open::open_row(subject.store, subject.keyring, key.interval, leaf, row);
-        let postings = opened.ok().and_then(|opened| postings(subject, key.interval, &opened));
+        let postings = opened
+            .ok()
+            .and_then(|opened| postings(subject, key.interval, &opened));
         for posting in postings.into_iter().flatten() {
             take(posting, report);
         }

@@ -14,6 +14,7 @@
 use crate::ambient::Entropy;
 use crate::audit::{ReadError, Reader};
 use crate::keyring::IntervalKeys;
+use crate::record::open::METADATA_BYTES_MAX;
 use crate::record::prepare::{Draft, DraftContent, prepare};
 use crate::record::upload::{RestageError, Upload, restage};
 use crate::sequencer::{
@@ -36,8 +37,8 @@ pub const OBJECT_BYTES_MAX: u64 = 150_000_000;
 /// Why a submission was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// Larger than the configured limit. The submitter's to change; retrying is useless.
-    #[error("object of over {limit} bytes")]
+    /// Object or metadata larger than the limit. The submitter's to change; retrying is useless.
+    #[error("object or metadata of over {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
@@ -71,8 +72,8 @@ pub struct ClientKey {
     pub key: Vec<u8>,
 }
 
-/// What is submitted: one record, or an object with the trace record of its facts.
-#[derive(Clone)]
+/// What is submitted: one record, or an object with the trace record of its facts. Not to be copied: a
+/// staged content has one leaf.
 pub struct Submission {
     drafts: Vec<Draft>,
     client_key: Option<ClientKey>,
@@ -115,7 +116,12 @@ impl Submission {
         let mut drafts = vec![Draft::new(kind, class, Metadata::Object(object), content)];
         if let Some((class, mut trace)) = facts {
             trace.companion = Some((-1).into());
-            drafts.push(Draft::new(Kind::Trace, class, trace.into(), DraftContent::None));
+            drafts.push(Draft::new(
+                Kind::Trace,
+                class,
+                trace.into(),
+                DraftContent::None,
+            ));
         }
         Self {
             drafts,
@@ -239,6 +245,11 @@ impl Ingest {
     }
 
     fn hand_over(&self, submission: Submission, wait: bool) -> Result<Ticket, IngestError> {
+        let large = |draft: &Draft| draft.canonical.len() > METADATA_BYTES_MAX;
+        if submission.drafts.iter().any(large) {
+            let limit = METADATA_BYTES_MAX as u64;
+            return Err(IngestError::TooLarge { limit });
+        }
         let state = self.reader.published();
         let interval = state.open_interval();
         let submission = self.move_staged(submission, interval)?;

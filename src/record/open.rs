@@ -13,14 +13,19 @@ use crate::store::cf::metadata::{
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::{KeyRange, Order, Rows, Store, StoreError};
 use ceralacca_formats::digest::{Blake3, ContentDigest, ContentHasher, Sha256};
-use ceralacca_formats::encrypt::{Cipher, Dictionary, ObjectSecret, OpenError, PART_BYTES, Part, Place};
+use ceralacca_formats::encrypt::{
+    Cipher, Dictionary, ObjectSecret, OpenError, PART_BYTES, Part, Place,
+};
 use ceralacca_formats::id::{IntervalId, LeafIndex};
 use ceralacca_formats::leaf::{Commitment, Leaf, Opening};
 use ceralacca_formats::metadata::{Metadata, MetadataError, metadata_digest};
 use ceralacca_formats::proof::{ProvenMetadata, ProvenRecord};
 
-/// The longest canonical metadata that is read, in bytes: far above what any record has.
+/// The longest canonical metadata, in bytes: some forty thousand recipients. Longer ones are refused at
+/// submission, so that every record that was acknowledged opens.
 pub const METADATA_BYTES_MAX: usize = 4 << 20;
+/// What stands before the metadata of an object: length and digests of its content.
+const DIGESTS_BYTES: usize = 72;
 
 /// Why a record cannot be opened. All but `Store` and `Keys` are alarms: what is stored is not what was
 /// recorded.
@@ -151,7 +156,12 @@ pub fn open_row(
     };
     let dictionary = Dictionary::from_id(row.dictionary).map_err(failed)?;
     let plain = cipher
-        .decrypt(part, dictionary, &row.ciphertext, METADATA_BYTES_MAX)
+        .decrypt(
+            part,
+            dictionary,
+            &row.ciphertext,
+            METADATA_BYTES_MAX + DIGESTS_BYTES,
+        )
         .map_err(failed)?;
     let (content, canonical) = match row.place {
         ContentPlace::None => (ContentDigest::EMPTY, plain),

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! 1. Nothing here depends on the leaf index: drafts are prepared in parallel, before the queue.
-//! 2. Every preparation draws a fresh record nonce; a draft prepared again (another interval) shares
-//!    no key with the first.
+//! 2. Every preparation draws a fresh record nonce, but for a staged content, whose nonce and keys were
+//!    drawn when it was staged; a draft prepared again in another interval shares no key with the first.
 //! 3. The commitment is over the plain content and metadata; encryption stands outside it.
 
 use crate::ambient::{Entropy, draw};
@@ -13,16 +13,13 @@ use crate::store::cf::chunk::UploadKey;
 use crate::store::cf::content::ContentPart;
 use crate::store::cf::metadata::{ContentPlace, Keys, MetadataRow};
 use ceralacca_formats::digest::{ContentDigest, Sha256};
-use ceralacca_formats::encrypt::{
-    Cipher, Dictionary, ObjectSecret, PART_BYTES, Part, Place,
-};
+use ceralacca_formats::encrypt::{Cipher, Dictionary, ObjectSecret, PART_BYTES, Part, Place};
 use ceralacca_formats::id::IntervalId;
 use ceralacca_formats::leaf::{Class, Commitment, Kind, Opening};
 use ceralacca_formats::metadata::{Field, Metadata, metadata_digest};
 use ceralacca_formats::secret::{RecordKey, RecordNonce, Subkeys, Token};
 
 /// A record before it has a place in the log.
-#[derive(Clone)]
 pub struct Draft {
     /// What it is.
     pub kind: Kind,
@@ -54,7 +51,6 @@ impl Draft {
 }
 
 /// The content of a draft.
-#[derive(Clone)]
 pub enum DraftContent {
     /// None: a trace record or an act of custody.
     None,

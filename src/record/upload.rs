@@ -29,8 +29,7 @@ use ceralacca_formats::id::IntervalId;
 use ceralacca_formats::leaf::{Class, Opening};
 use ceralacca_formats::secret::{RecordKey, RecordNonce};
 
-/// A content that is staged whole, and waits for its leaf.
-#[derive(Clone)]
+/// A content that is staged whole, and waits for its leaf: for one, so it is not to be copied.
 pub struct StagedContent {
     /// Where its chunks are.
     pub upload: UploadKey,

@@ -100,7 +100,10 @@ mod tests {
         let found = Schedule::new(DAY_MS + 1, 0);
         assert_eq!(found, Err(ScheduleError::TooLong(DAY_MS + 1)));
         assert!(found.unwrap_err().to_string().contains("art. 10"));
-        assert_eq!(Schedule::new(7 * 3_600_000, 0), Err(ScheduleError::Uneven(7 * 3_600_000)));
+        assert_eq!(
+            Schedule::new(7 * 3_600_000, 0),
+            Err(ScheduleError::Uneven(7 * 3_600_000))
+        );
         assert_eq!(Schedule::new(0, 0), Err(ScheduleError::Uneven(0)));
         assert!(Schedule::new(3_600_000, 3_600_000).is_err());
     }

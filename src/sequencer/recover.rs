@@ -39,7 +39,9 @@ pub enum OpenError {
     #[error("{0} is missing: restore from a copy")]
     Missing(&'static str),
     /// The tree on disk is not the tip's.
-    #[error("tree of {size} leaves has another root than the tip says: run fsck, restore from a copy")]
+    #[error(
+        "tree of {size} leaves has another root than the tip says: run fsck, restore from a copy"
+    )]
     Tip {
         /// Size at the tip.
         size: TreeSize,
@@ -255,7 +257,9 @@ pub fn spans(store: &dyn Store) -> Result<Vec<Span>, StoreError> {
                 open.cut = Some(size);
             }
             ((id, _), _) => {
-                return Err(StoreError::Corrupt(format!("interval {id} has a mixed row")));
+                return Err(StoreError::Corrupt(format!(
+                    "interval {id} has a mixed row"
+                )));
             }
         }
     }

@@ -102,15 +102,20 @@ impl Recent {
     }
 
     fn get(&self, digest: &ClientKeyDigest) -> Option<LeafIndex> {
-        self.new.get(digest).or_else(|| self.old.get(digest)).copied()
+        self.new
+            .get(digest)
+            .or_else(|| self.old.get(digest))
+            .copied()
     }
 }
+
+type Tokens = Vec<(Field, Token)>;
 
 /// One group on its way into one batch.
 #[derive(Default)]
 struct Group {
     leaves: u64,
-    indexed: Vec<(Class, LeafIndex, Vec<(Field, Token)>)>,
+    indexed: Vec<(Class, LeafIndex, Tokens)>,
     recorded: Vec<(oneshot::Sender<Outcome>, Vec<AcknowledgedRecord>)>,
     repeated: Vec<(oneshot::Sender<Outcome>, LeafIndex)>,
 }
@@ -536,7 +541,12 @@ impl Writer {
         let next = IntervalId::new(self.span.end.get());
         let span = open_interval(&self.log, next, tip.size, &mut batch);
         // Client keys are looked up in the open interval and the one before it: those before go.
-        if let Some(past) = self.spans.len().checked_sub(2).and_then(|at| self.spans.get(at)) {
+        if let Some(past) = self
+            .spans
+            .len()
+            .checked_sub(2)
+            .and_then(|at| self.spans.get(at))
+        {
             let range = KeyRange::prefix(&past.id.get().to_be_bytes());
             batch.delete_range::<Idempotency>(&range);
         }

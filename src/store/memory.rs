@@ -24,7 +24,9 @@ impl MemoryStore {
     }
 }
 
-fn bounds(range: &KeyRange) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
+fn bounds(range: &KeyRange) -> Option<Bounds<'_>> {
     let end = match &range.end {
         Some(end) if *end <= range.start => return None,
         Some(end) => Bound::Excluded(end.as_slice()),
@@ -36,7 +38,10 @@ fn bounds(range: &KeyRange) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
 impl Store for MemoryStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let tables = self.tables();
-        Ok(tables.get(&family).and_then(|table| table.get(key)).cloned())
+        Ok(tables
+            .get(&family)
+            .and_then(|table| table.get(key))
+            .cloned())
     }
 
     fn scan(&self, family: Family, range: &KeyRange, order: Order) -> Scan<'_> {

@@ -49,9 +49,9 @@ pub struct RocksStore {
 /// The bare engine with this store's families and options: the yardstick of `benches/append.rs`.
 pub fn bare_engine(directory: &Path) -> Result<DB, StoreError> {
     let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-    let families = Family::ALL.iter().map(|family| {
-        ColumnFamilyDescriptor::new(family.name(), family_options(*family, &cache))
-    });
+    let families = Family::ALL
+        .iter()
+        .map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(*family, &cache)));
     DB::open_cf_descriptors(&database_options(Mode::Create), directory, families)
         .map_err(|error| explain(&error, directory))
 }
@@ -101,9 +101,9 @@ impl RocksStore {
     }
 
     fn family(&self, family: Family) -> Result<Arc<BoundColumnFamily<'_>>, StoreError> {
-        self.db
-            .cf_handle(family.name())
-            .ok_or_else(|| StoreError::Corrupt(format!("column family {} is missing", family.name())))
+        self.db.cf_handle(family.name()).ok_or_else(|| {
+            StoreError::Corrupt(format!("column family {} is missing", family.name()))
+        })
     }
 
     fn explain(&self, error: &rocksdb::Error) -> StoreError {

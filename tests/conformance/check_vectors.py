@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Recomputes every golden vector of formats/vectors without the archive's own code.
+"""Recomputes every golden vector without the archive's own code, from what docs/formats.md draws.
 
     check_vectors.py PATH_OF_REPO
 
+The vectors are the files of formats/vectors and tests/vectors and the values docs/formats.md shows.
 SHA-256 and JSON are Python's, BLAKE3 is the b3sum command's, AES-256-GCM and Ed25519 are those of
 python3-cryptography, proofs are verified by verify_proof.py beside this file. Prints one line per
 check, then "N passed, N failed"; status 1 if any failed.
@@ -20,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 try:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 except ImportError:
@@ -28,8 +29,10 @@ except ImportError:
 
 LOG = "pec.example.test/log"
 VKEY = "pec.example.test/log+b0b5d5af+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c"
+WITNESS = "witness.example.test/w1"
 VERIFIER = Path(__file__).resolve().with_name("verify_proof.py")
-TIME = 1763700000000
+TIME, DAY = 1763700000000, 1763683200000  # an instant of 21 November 2025, and its midnight, UTC
+DOCUMENT = ""  # docs/formats.md without white space
 passed = failed = 0
 
 
@@ -76,16 +79,23 @@ def two_columns(path):
     return dict(line.rsplit(" ", 1) for line in path.read_text("ascii").splitlines())
 
 
+def shown(what, *values):
+    """Checks that docs/formats.md shows these values; spaces and line breaks in it are for the eye."""
+    missing = [value for value in values if "".join(value.split()) not in DOCUMENT]
+    check(f"docs/formats.md shows {what}", not missing, f"not there: {missing!a}")
+
+
 def compare(path, recomputed):
     """Checks a file of `name value` lines: each value, and that there is nothing else in it."""
     stated = two_columns(path)
     for name, value in recomputed.items():
         same(f"{path.name}: {name}", value, stated.get(name, "nothing"))
+    shown(path.name, *stated.values())
     lines = "".join(f"{name} {value.hex()}\n" for name, value in recomputed.items())
     check(f"{path.name}: nothing else in the file", path.read_bytes() == lines.encode())
 
 
-# The formats, as formats/src describes them.
+# The formats, as docs/formats.md draws them.
 
 
 def commitment(opening, kind, content, metadata_sha256):
@@ -106,10 +116,10 @@ def node_hash(left, right):
     return sha256(b"\1", left, right)
 
 
-def note_key(name, seed):
+def note_key(name, seed, kind=b"\1"):
     """The signing key of this seed, its key id, and its vkey."""
     key = Ed25519PrivateKey.from_private_bytes(seed)
-    public = b"\1" + key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    public = kind + key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     key_id = sha256(name.encode(), b"\n", public)[:4]
     return key, key_id, f"{name}+{key_id.hex()}+{b64(public)}"
 
@@ -149,6 +159,173 @@ def leaf_vector(_):
     recomputed = sha256(content), blake3(content), sealed, leaf, leaf_hash(leaf)
     for (name, value), found in zip(stated.items(), recomputed):
         same(f"commitment and leaf: {name}", found, value)
+    shown("commitment and leaf", *stated.values())
+
+
+def metadata_vector(_):
+    facts = {
+        "identificativo": "opec21.20261121101500.1.2.3@pec.example.test",
+        "event_ms": TIME,
+        "event_offset_min": 60,
+        "sender": "Mittente@pec.example.test",
+        "recipients": [{"address": "destinatario@pec.example.org", "kind": "certificato"}],
+        "subject": {"base64": b64("Prova citt\u00e0".encode("latin-1"))},
+        "event": "accettazione",
+        "message_ids": ["<r1@pec.example.test>"],
+        "provider": "Gestore Esempio S.p.A.",
+        "msgid": "<m1@client.example>",
+        "schema": 1,
+        "type": "trace",
+    }
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    stated = "bf10a86c5e76bbbd5c02fd2928837e70b3f124ff03faab78a0f377f8dde100b3"
+    same("canonical metadata: SHA-256", sha256(canonical.encode()), stated)
+    shown("canonical metadata", canonical, stated)
+
+
+# The leaves of the Certificate Transparency reference tree, their hashes, the roots of the first 1 to 8.
+TREE = """
+-                                6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d
+00                               96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7
+10                               0298d122906dcfc10892cb53a73992fc5b9f493ea4c9badb27b791b4127a7fe7
+2021                             07506a85fd9dd2f120eb694f86011e5bb4662e5c415a62917033d4a9624487e7
+3031                             bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b
+40414243                         4271a26be0d8a84f0bd54c8c302e7cb3a3b5d1fa6780a40bcce2873477dab658
+5051525354555657                 b08693ec2e721597130641e8211e7eedccb4c26413963eee6c1e2ed16ffb1a5f
+606162636465666768696a6b6c6d6e6f 46f6ffadd3d06a09ff3c5860d2755c8b9819db7df44251788c7d8e3180de8eb1
+"""
+ROOTS = """
+6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d
+fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125
+aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77
+d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7
+4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4
+76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef
+ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c
+5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328
+"""
+
+
+def mth(hashes):
+    """RFC 9162 section 2.1.1, over leaf hashes."""
+    if len(hashes) < 2:
+        return hashes[0] if hashes else sha256(b"")
+    left = 1 << (len(hashes) - 1).bit_length() - 1
+    return node_hash(mth(hashes[:left]), mth(hashes[left:]))
+
+
+def inclusion(index, hashes):
+    """RFC 9162 section 2.1.3.1: the leaf's sibling first."""
+    if len(hashes) == 1:
+        return []
+    left = 1 << (len(hashes) - 1).bit_length() - 1
+    if index < left:
+        return inclusion(index, hashes[:left]) + [mth(hashes[left:])]
+    return inclusion(index - left, hashes[left:]) + [mth(hashes[:left])]
+
+
+def consistency(first, hashes, known=True):
+    """RFC 9162 section 2.1.4.1."""
+    if first == len(hashes):
+        return [] if known else [mth(hashes)]
+    left = 1 << (len(hashes) - 1).bit_length() - 1
+    if first <= left:
+        return consistency(first, hashes[:left], known) + [mth(hashes[left:])]
+    return consistency(first - left, hashes[left:], False) + [mth(hashes[:left])]
+
+
+def tree_vector(_):
+    rows, roots = [row.split() for row in TREE.split("\n") if row], ROOTS.split()
+    same("tree: root of no leaves", mth([]), sha256(b""))
+    hashes = []
+    for (data, stated), root in zip(rows, roots):
+        hashes.append(leaf_hash(bytes.fromhex(data.strip("-"))))
+        same(f"tree: hash of leaf {len(hashes) - 1}", hashes[-1], stated)
+        same(f"tree: root of {len(hashes)}", mth(hashes), root)
+        shown(f"tree of {len(hashes)}", stated, root)
+    n46 = "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a"
+    n68 = "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0"
+    proofs = {
+        "inclusion of leaf 5 in 8": (inclusion(5, hashes), [rows[4][1], n68, roots[3]]),
+        "consistency of 6 and 8": (consistency(6, hashes), [n46, n68, roots[3]]),
+    }
+    for name, (found, stated) in proofs.items():
+        same(f"tree: {name}", b"".join(found), "".join(stated))
+    shown("inner nodes", n46, n68)
+
+
+def checkpoint_vector(_):
+    root, seconds = bytes.fromhex(ROOTS.split()[7]), 1763700000
+    note = checkpoint(8, root)
+    text = note.split("\n\n")[0] + "\n"
+    key, key_id, vkey = note_key(WITNESS, b"\2" * 32, b"\4")
+    signed = key.sign(f"cosignature/v1\ntime {seconds}\n{text}".encode())
+    line = f"\u2014 {WITNESS} {b64(key_id + struct.pack('>Q', seconds) + signed)}\n"
+    stated = {
+        "root": "XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=",
+        "signature": "sLXVr6s8zYAcEl4EoFTxsSGY1/HoFIUeMVFjg6s5pXip8pWOymIew5jp3RdSI9BOC5RBJKGeY5ED36Dx"
+        "HsZ2ueKsAw4=",
+        "witness vkey": WITNESS + "+b4f59ab9+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU",
+        "cosignature": "tPWauQAAAABpH+0gWRhTLqZNd4KFogXFj+XJABDt32oGXGBZCtjd9dnkbSjB6QpyESg5d9kW5ktHip3i"
+        "Kpcu85SEdeaQw1P55yIvCQ==",
+    }
+    recomputed = b64(root), note.split(" ")[-1].strip(), vkey, line.split(" ")[-1].strip()
+    for (name, value), found in zip(stated.items(), recomputed):
+        same(f"checkpoint: {name}", found, value)
+    shown("checkpoint", VKEY, vkey, note + line)
+    # The example of C2SP signed-note: another's key and signature.
+    vkey = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+    signature = "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1"
+    signature += "Yu72IneyaQM="
+    (name, key_id, public), data = vkey.split("+", 2), base64.b64decode(signature)
+    public = base64.b64decode(public)
+    same("signed note: key id of the vkey", sha256(name.encode(), b"\n", public)[:4], key_id)
+    same("signed note: key id of the signature", data[:4], key_id)
+    verifier = Ed25519PublicKey.from_public_bytes(public[1:])
+    verifier.verify(data[4:], b"This is an example message.\n")
+    check("signed note: signature", True)
+    shown("the signed note", vkey, signature)
+
+
+def families(path):
+    """One row of every family and kind of row: `family: key => value`."""
+    record, unit = struct.Struct(">QHQ").pack, struct.Struct(">QH").pack
+    first, size, nonce, note = 258, 259, b"\x22" * 16, b"note\n"
+    identity = struct.pack(">BBIB", 1, 1, 1, 9) + b"gestore-1" + LOG.encode()
+    leaf = leaf_bytes(3, first, TIME, 1, b"\x44" * 32, epoch=3)
+    part = struct.pack(">BH", 1, 1) + b"\xaa" * 5
+    posting = unit(DAY, 1) + b"\4" + b"\x66" * 8 + struct.pack(">Q", first)
+    cut = struct.pack(">BBQ32sQ", 1, 2, size, b"\x33" * 32, TIME) + note
+    rows = [
+        ("state", b"\1", identity),
+        ("state", b"\2", struct.pack(">BBQ32sIQ", 1, 2, size, b"\x33" * 32, 3, TIME)),
+        ("state", b"\3", b"\1\3" + note),
+        ("state", b"\4", struct.pack(">BBQ", 1, 4, size)),
+        ("leaf", struct.pack(">Q", first), b"\1" + leaf),
+        ("tile", struct.pack(">BQ", 1, 2), b"\1" + b"".join(bytes([i]) * 32 for i in range(256))),
+        ("metadata", record(DAY, 4, first), struct.pack(">BBBH", 1, 1, 2, 1) + nonce + b"\xbb" * 20),
+        ("content", record(DAY, 4, first) + struct.pack(">I", 1), part),
+        ("chunk", unit(DAY, 5) + nonce + struct.pack(">I", 2), part),
+        ("staging", unit(DAY, 5) + nonce, b"\1"),
+        ("secret", b"\1", b"\1" + b"\xcc" * 3),
+        ("secret", b"\2", b"\1" + b"\xcc" * 3),
+        ("secret", b"\3" + unit(DAY, 1), b"\1" + b"\xcc" * 3),
+        ("secret", b"\4" + record(DAY, 4, first), b"\1" + b"\xcc" * 3),
+        ("idempotency", struct.pack(">Q", DAY) + b"\x55" * 32, struct.pack(">BQ", 1, first)),
+        ("index", posting, b""),
+        ("interval", struct.pack(">QB", DAY, 1), struct.pack(">BBQQ", 1, 1, DAY + 86400000, first)),
+        ("interval", struct.pack(">QB", DAY, 2), cut),
+        ("checkpoint", struct.pack(">Q", size), b"\1" + note),
+        ("dictionary", struct.pack(">H", 1), b"\1" + b"\x77" * 4),
+    ]
+    stated = path.read_text("utf-8").splitlines()
+    same("families.txt: rows", len(rows), len(stated))
+    for (family, key, value), line in zip(rows, stated):
+        text = value.hex()
+        if len(text) > 400:
+            text = f"{text[:64]}\u2026 {len(value)} bytes, SHA-256 {sha256(value).hex()}"
+        same(f"families.txt: {family} {key.hex()[:20]}", f"{family}: {key.hex()} => {text}", line)
+        shown(f"families.txt: {family} {key.hex()[:20]}", line)
 
 
 def derivation(path):
@@ -174,7 +351,7 @@ def derivation(path):
 
 def encrypt(path):
     part, last, dictionary = 0, 0, 1
-    place = sha256(LOG.encode()) + struct.pack(">QH", 1763683200000, 1) + b"\x22" * 16
+    place = sha256(LOG.encode()) + struct.pack(">QH", DAY, 1) + b"\x22" * 16
     data = b"\1" + place + struct.pack(">IBH", part, last, dictionary)
     stated = two_columns(path)
     same("encrypt.txt: data", data, stated["data"])
@@ -187,6 +364,7 @@ def encrypt(path):
     same("encrypt.txt: empty is a zstd frame of no content", frame[4:], "2000010000")
     whole = f"data {data.hex()}\nempty {gcm.encrypt(nonce, frame, data).hex()}\n"
     check("encrypt.txt: nothing else in the file", path.read_bytes() == whole.encode())
+    shown(path.name, *stated.values())
 
 
 def wrap(path):
@@ -201,8 +379,18 @@ def wrap(path):
     recomputed = {
         "log key": wrapped("ceralacca v1 master key: log key wrap", master, log, b"\1"),
         "class secret": wrapped("ceralacca v1 log key: secret wrap", log, secret, use),
+        "signing seed": wrapped("ceralacca v1 log key: secret wrap", log, secret, b"\2"),
     }
     compare(path, recomputed)
+
+
+def object_wrap(path):
+    nonce = b"\x22" * 16
+    subkey = blake3_derive("ceralacca v1 class secret: object wrap", b"\5" * 32)
+    place = sha256(LOG.encode()) + struct.pack(">QH", DAY, 1) + nonce
+    own = b"\6" * 32 + b"\7" * 32
+    gcm = AESGCM(blake3_keyed(subkey, nonce))
+    compare(path, {"object": gcm.encrypt(bytes(12), own, b"ceralacca v1 object\0" + place)})
 
 
 def dictionaries(path):
@@ -343,13 +531,23 @@ def proof(path):
         check(f"record.tlog-proof: {what} refused", accepted == 0, detail)
 
 
-VECTORS = {
-    "derivation.txt": derivation,
-    "encrypt.txt": encrypt,
-    "wrap.txt": wrap,
-    "dictionaries.txt": dictionaries,
-    "acknowledgement.json": acknowledgement,
-    "record.tlog-proof": proof,
+VALUES = {
+    "commitment and leaf": leaf_vector,
+    "canonical metadata": metadata_vector,
+    "tree": tree_vector,
+    "checkpoint": checkpoint_vector,
+}
+FILES = {
+    "formats/vectors": {
+        "derivation.txt": derivation,
+        "encrypt.txt": encrypt,
+        "wrap.txt": wrap,
+        "object-wrap.txt": object_wrap,
+        "dictionaries.txt": dictionaries,
+        "acknowledgement.json": acknowledgement,
+        "record.tlog-proof": proof,
+    },
+    "tests/vectors": {"families.txt": families},
 }
 
 
@@ -372,16 +570,20 @@ def attempt(name, vector, path):
 
 
 def main():
+    global DOCUMENT
     if len(sys.argv) != 2:
         sys.exit("usage: check_vectors.py PATH_OF_REPO")
-    folder = Path(sys.argv[1], "formats", "vectors")
+    repo = Path(sys.argv[1])
     if tools():
+        DOCUMENT = "".join((repo / "docs" / "formats.md").read_text("utf-8").split())
         same("key of seed 01: vkey", note_key(LOG, b"\1" * 32)[2], VKEY)
-        attempt("commitment and leaf", leaf_vector, None)
-        for name, vector in VECTORS.items():
-            attempt(name, vector, folder / name)
-        there = sorted(path.name for path in folder.glob("*"))
-        same("formats/vectors: every file is checked here", sorted(VECTORS), there)
+        for name, vector in VALUES.items():
+            attempt(name, vector, None)
+        for folder, vectors in FILES.items():
+            for name, vector in vectors.items():
+                attempt(name, vector, repo / folder / name)
+            there = sorted(path.name for path in (repo / folder).glob("*"))
+            same(f"{folder}: every file is checked here", sorted(vectors), there)
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0)
 

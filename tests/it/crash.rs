@@ -3,6 +3,8 @@
 //! What this covers: order, and what the kernel has been given. A killed process does not lose the page
 //! cache, so that bytes survive power loss is shown elsewhere: every commit syncs (`a_commit_syncs`).
 
+#![allow(clippy::disallowed_methods, reason = "a child is killed in real time")]
+
 use crate::support::*;
 use ceralacca::archive::{self, Log, Settings};
 use ceralacca::ingest::{ClientKey, Submission};
@@ -31,7 +33,9 @@ fn real_settings() -> Settings {
 /// Records traces, small and large objects, from several threads, and prints each acknowledgement.
 #[test]
 fn child_that_records() {
-    let Some(path) = std::env::var_os("CERALACCA_RECORD_IN") else { return };
+    let Some(path) = std::env::var_os("CERALACCA_RECORD_IN") else {
+        return;
+    };
     let seed: u64 = std::env::var("CERALACCA_SEED").unwrap().parse().unwrap();
     let log = Log::open(&PathBuf::from(path), &master(), &real_settings()).unwrap();
     let out = Mutex::new(std::io::stdout());
@@ -47,16 +51,30 @@ fn child_that_records() {
             let (log, say) = (&log, &say);
             scope.spawn(move || {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed * 10 + worker);
-                for (number, record) in traffic::Traffic::new(seed * 10 + worker, START_MS as i64).enumerate() {
-                    say(&log.ingest().record(submission(log, record, number, (seed, worker), &mut rng)).unwrap());
+                for (number, record) in
+                    traffic::Traffic::new(seed * 10 + worker, START_MS as i64).enumerate()
+                {
+                    say(&log
+                        .ingest()
+                        .record(submission(log, record, number, (seed, worker), &mut rng))
+                        .unwrap());
                 }
             });
         }
     });
 }
 
-fn submission(log: &Log, record: TraceRecord, number: usize, (seed, worker): (u64, u64), rng: &mut ChaCha8Rng) -> Submission {
-    let key = ClientKey { principal: format!("{seed}-{worker}"), key: number.to_be_bytes().to_vec() };
+fn submission(
+    log: &Log,
+    record: TraceRecord,
+    number: usize,
+    (seed, worker): (u64, u64),
+    rng: &mut ChaCha8Rng,
+) -> Submission {
+    let key = ClientKey {
+        principal: format!("{seed}-{worker}"),
+        key: number.to_be_bytes().to_vec(),
+    };
     let len = match number % 20 {
         3 => rng.random_range(0..20_000),
         // One worker also uploads, so that kills fall between chunks.
@@ -66,7 +84,14 @@ fn submission(log: &Log, record: TraceRecord, number: usize, (seed, worker): (u6
     let mut bytes = vec![0; len];
     rng.fill(bytes.as_mut_slice());
     let content = log.ingest().content(Class::Receipt, bytes).unwrap();
-    Submission::object(Kind::Receipt, Class::Receipt, ObjectRecord::default(), content, Some((Class::Trace, record)), Some(key))
+    Submission::object(
+        Kind::Receipt,
+        Class::Receipt,
+        ObjectRecord::default(),
+        content,
+        Some((Class::Trace, record)),
+        Some(key),
+    )
 }
 
 #[test]
@@ -85,7 +110,11 @@ fn a_record_acknowledged_is_there_after_kill_9() {
         swept += log.swept_uploads();
         let reader = log.reader();
         let state = reader.published();
-        assert_eq!(reader.coverage().total, state.tip.size, "indexed = sequenced");
+        assert_eq!(
+            reader.coverage().total,
+            state.tip.size,
+            "indexed = sequenced"
+        );
         for acknowledgement in &acknowledgements {
             let checkpoint = acknowledgement.verify(log.verifier()).unwrap();
             for record in &acknowledgement.records {
@@ -103,7 +132,9 @@ fn a_record_acknowledged_is_there_after_kill_9() {
         checkpoints.dedup_by_key(|checkpoint| checkpoint.size());
         let step = 1 + checkpoints.len() / 40;
         for checkpoint in checkpoints.iter().step_by(step) {
-            let proof = reader.consistency(&state, checkpoint.size(), state.tip.size).unwrap();
+            let proof = reader
+                .consistency(&state, checkpoint.size(), state.tip.size)
+                .unwrap();
             verify_consistency(checkpoint, &state.checkpoint, &proof).unwrap();
         }
         drop(log);
@@ -117,7 +148,11 @@ fn a_record_acknowledged_is_there_after_kill_9() {
 }
 
 /// Runs the child, kills it after a random while, and gives the acknowledgements it printed whole.
-fn record_and_kill(path: &std::path::Path, seed: u64, rng: &mut ChaCha8Rng) -> Vec<Acknowledgement> {
+fn record_and_kill(
+    path: &std::path::Path,
+    seed: u64,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Acknowledgement> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::child_that_records", "--nocapture"])
         .env("CERALACCA_RECORD_IN", path)
@@ -131,7 +166,12 @@ fn record_and_kill(path: &std::path::Path, seed: u64, rng: &mut ChaCha8Rng) -> V
         let mut acknowledgements = Vec::new();
         for line in out.split(b'\n') {
             // The last line may be cut in the middle: what was not printed whole was not received.
-            if let Some(Ok(acknowledgement)) = line.ok().as_deref().and_then(|l| l.strip_prefix(b"ACK ")).map(Acknowledgement::parse) {
+            if let Some(Ok(acknowledgement)) = line
+                .ok()
+                .as_deref()
+                .and_then(|l| l.strip_prefix(b"ACK "))
+                .map(Acknowledgement::parse)
+            {
                 let _ = first.send(());
                 acknowledgements.push(acknowledgement);
             }
@@ -167,25 +207,46 @@ fn a_commit_syncs() {
     let output = match child {
         Ok(output) => output,
         Err(error) => {
-            assert!(std::env::var_os("CI").is_none(), "strace is needed in CI: {error}");
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "strace is needed in CI: {error}"
+            );
             println!("SKIPPED: strace: {error}");
             return;
         }
     };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let groups: u64 = text.lines().find_map(|l| l.split_once("GROUPS ")).unwrap().1.trim().parse().unwrap();
+    let groups: u64 = text
+        .lines()
+        .find_map(|l| l.split_once("GROUPS "))
+        .unwrap()
+        .1
+        .trim()
+        .parse()
+        .unwrap();
     let calls = std::fs::read_to_string(&trace).unwrap();
     let syncs = calls.lines().filter(|line| line.contains("sync(")).count() as u64;
-    assert!(groups >= 10 && syncs >= groups, "{groups} groups, {syncs} syncs");
+    assert!(
+        groups >= 10 && syncs >= groups,
+        "{groups} groups, {syncs} syncs"
+    );
 }
 
 #[test]
 fn child_that_records_ten() {
-    let Some(path) = std::env::var_os("CERALACCA_TEN_IN") else { return };
+    let Some(path) = std::env::var_os("CERALACCA_TEN_IN") else {
+        return;
+    };
     let log = Log::open(&PathBuf::from(path), &master(), &Settings::default()).unwrap();
     for record in traces(1, 10) {
-        log.ingest().record(Submission::trace(Class::Trace, record, None)).unwrap();
+        log.ingest()
+            .record(Submission::trace(Class::Trace, record, None))
+            .unwrap();
     }
     println!("GROUPS {}", log.reader().published().commits);
 }

@@ -23,14 +23,23 @@ fn filled(settle: bool) -> TestLog {
     let test = TestLog::new();
     let log = test.open();
     for record in traces(1, 600) {
-        log.ingest().record(Submission::trace(Class::Trace, record, None)).unwrap();
+        log.ingest()
+            .record(Submission::trace(Class::Trace, record, None))
+            .unwrap();
     }
     for seed in 0..3 {
         use ceralacca::ambient::Entropy;
         let mut bytes = vec![0; 300_000];
         SeededEntropy::new(seed).fill(&mut bytes);
         let content = log.ingest().content(Class::Content, bytes).unwrap();
-        let object = Submission::object(Kind::Message, Class::Content, ObjectRecord::default(), content, None, None);
+        let object = Submission::object(
+            Kind::Message,
+            Class::Content,
+            ObjectRecord::default(),
+            content,
+            None,
+            None,
+        );
         log.ingest().record(object).unwrap();
     }
     log.stop().unwrap();
@@ -46,7 +55,9 @@ fn files(test: &TestLog, ending: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(outside::database_of(&test.path()))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(ending) && path.metadata().unwrap().len() > 0)
+        .filter(|path| {
+            path.to_str().unwrap().ends_with(ending) && path.metadata().unwrap().len() > 0
+        })
         .collect();
     found.sort();
     found
@@ -66,7 +77,9 @@ fn is_found(test: &TestLog) -> bool {
     };
     let outside = outside::read_checkpoint(&test.path()).unwrap();
     let keys = ceralacca::keyring::Keyring::open(&store, &master(), &origin());
-    let Ok((keyring, signer)) = keys else { return true };
+    let Ok((keyring, signer)) = keys else {
+        return true;
+    };
     let subject = ceralacca::audit::fsck::Subject {
         store: &store,
         keyring: &keyring,
@@ -106,7 +119,11 @@ fn a_torn_tail_of_the_wal_is_accepted() {
     let log = test.open();
     let mut acknowledged = Vec::new();
     for record in traces(1, 50) {
-        acknowledged.push(log.ingest().record(Submission::trace(Class::Trace, record, None)).unwrap());
+        acknowledged.push(
+            log.ingest()
+                .record(Submission::trace(Class::Trace, record, None))
+                .unwrap(),
+        );
     }
     // No clean stop, and the checkpoint beside the database is as old as a second allows.
     drop(log);
@@ -119,11 +136,18 @@ fn a_torn_tail_of_the_wal_is_accepted() {
     let (last, others) = acknowledged.split_last().unwrap();
     for acknowledgement in others {
         let index = acknowledgement.records[0].leaf.seq;
-        assert_eq!(log.reader().leaf(&state, index).unwrap(), acknowledgement.records[0].leaf);
+        assert_eq!(
+            log.reader().leaf(&state, index).unwrap(),
+            acknowledgement.records[0].leaf
+        );
     }
     let torn = last.records[0].leaf;
     let there = log.reader().leaf(&state, torn.seq).unwrap();
-    assert_eq!(there.kind, Kind::Epoch, "its index is the new writer's first");
+    assert_eq!(
+        there.kind,
+        Kind::Epoch,
+        "its index is the new writer's first"
+    );
     drop(log);
     assert!(test.check().is_clean());
 }
@@ -184,16 +208,45 @@ fn in_memory() -> Arc<dyn Store> {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let clock = MovableClock::at(START_MS);
     let settings = settings(&clock);
-    ceralacca::archive::found(&*memory, &log_id(), &origin(), &master(), &*settings.entropy).unwrap();
+    ceralacca::archive::found(
+        &*memory,
+        &log_id(),
+        &origin(),
+        &master(),
+        &*settings.entropy,
+    )
+    .unwrap();
     let log = Log::over(Arc::clone(&memory), None, &master(), &settings).unwrap();
     for record in traces(1, 600) {
-        log.ingest().record(Submission::trace(Class::Trace, record, None)).unwrap();
+        log.ingest()
+            .record(Submission::trace(Class::Trace, record, None))
+            .unwrap();
     }
-    let content = log.ingest().content(Class::Receipt, b"contenuto".to_vec()).unwrap();
-    let object = Submission::object(Kind::Receipt, Class::Receipt, ObjectRecord::default(), content, None, None);
+    let content = log
+        .ingest()
+        .content(Class::Receipt, b"contenuto".to_vec())
+        .unwrap();
+    let object = Submission::object(
+        Kind::Receipt,
+        Class::Receipt,
+        ObjectRecord::default(),
+        content,
+        None,
+        None,
+    );
     log.ingest().record(object).unwrap();
-    let content = log.ingest().content(Class::Receipt, vec![7; 100_000]).unwrap();
-    let object = Submission::object(Kind::Receipt, Class::Receipt, ObjectRecord::default(), content, None, None);
+    let content = log
+        .ingest()
+        .content(Class::Receipt, vec![7; 100_000])
+        .unwrap();
+    let object = Submission::object(
+        Kind::Receipt,
+        Class::Receipt,
+        ObjectRecord::default(),
+        content,
+        None,
+        None,
+    );
     log.ingest().record(object).unwrap();
     clock.pass(DAY_MS);
     log.tick().unwrap();
@@ -212,7 +265,9 @@ fn damages_after(alter: impl FnOnce(&dyn Store, &mut Batch)) -> Vec<Damage> {
 }
 
 fn names(damages: &[Damage], part: &str) -> bool {
-    damages.iter().any(|damage| damage.to_string().contains(part))
+    damages
+        .iter()
+        .any(|damage| damage.to_string().contains(part))
 }
 
 #[test]
@@ -223,15 +278,24 @@ fn an_altered_leaf_is_named() {
         leaf.time = ceralacca_formats::id::UtcMillis::new(leaf.time.get() - 1);
         batch.put::<Leaves>(&index, &leaf);
     });
-    assert!(names(&damages, "tile tile/0/001: has other hashes"), "{damages:?}");
+    assert!(
+        names(&damages, "tile tile/0/001: has other hashes"),
+        "{damages:?}"
+    );
     assert!(names(&damages, "tip: "), "{damages:?}");
-    assert!(names(&damages, "another root than the leaves"), "{damages:?}");
+    assert!(
+        names(&damages, "another root than the leaves"),
+        "{damages:?}"
+    );
 }
 
 #[test]
 fn a_removed_leaf_is_named() {
     let damages = damages_after(|_, batch| batch.delete::<Leaves>(&LeafIndex::new(300)));
-    assert!(names(&damages, "leaf 301: stands where leaf 300 should"), "{damages:?}");
+    assert!(
+        names(&damages, "leaf 301: stands where leaf 300 should"),
+        "{damages:?}"
+    );
     assert!(names(&damages, "record 300: "), "{damages:?}");
 }
 
@@ -244,7 +308,10 @@ fn swapped_records_are_named() {
         batch.put::<EncryptedMetadata>(&rows[11].0, &rows[10].1);
     });
     // Both decrypt, since the nonce travels with the row; neither is what its leaf commits to.
-    let count = damages.iter().filter(|d| d.to_string().contains("does not commit")).count();
+    let count = damages
+        .iter()
+        .filter(|d| d.to_string().contains("does not commit"))
+        .count();
     assert_eq!(count, 2, "{damages:?}");
 }
 
@@ -260,25 +327,51 @@ fn a_removed_record_is_named() {
 
 #[test]
 fn a_tile_altered_removed_or_invented_is_named() {
-    let id = TileId { level: 0, number: 1 };
+    let id = TileId {
+        level: 0,
+        number: 1,
+    };
     let damages = damages_after(|store, batch| {
-        let other = store.read::<Tiles>(&TileId { level: 0, number: 0 }).unwrap().unwrap();
+        let other = store
+            .read::<Tiles>(&TileId {
+                level: 0,
+                number: 0,
+            })
+            .unwrap()
+            .unwrap();
         batch.put::<Tiles>(&id, &other);
     });
-    assert!(names(&damages, "tile tile/0/001: has other hashes"), "{damages:?}");
+    assert!(
+        names(&damages, "tile tile/0/001: has other hashes"),
+        "{damages:?}"
+    );
     let damages = damages_after(|_, batch| batch.delete::<Tiles>(&id));
-    assert!(names(&damages, "tile tile/0/001: is missing"), "{damages:?}");
+    assert!(
+        names(&damages, "tile tile/0/001: is missing"),
+        "{damages:?}"
+    );
     let damages = damages_after(|store, batch| {
         let other = store.read::<Tiles>(&id).unwrap().unwrap();
-        batch.put::<Tiles>(&TileId { level: 1, number: 0 }, &other);
+        batch.put::<Tiles>(
+            &TileId {
+                level: 1,
+                number: 0,
+            },
+            &other,
+        );
     });
-    assert!(names(&damages, "tile tile/1/000: is beyond the tree"), "{damages:?}");
+    assert!(
+        names(&damages, "tile tile/1/000: is beyond the tree"),
+        "{damages:?}"
+    );
 }
 
 #[test]
 fn a_tip_that_forgets_leaves_is_named() {
     let damages = damages_after(|store, batch| {
-        let Some(StateRow::Tip(mut tip)) = store.read::<State>(&StateKey::Tip).unwrap() else { panic!() };
+        let Some(StateRow::Tip(mut tip)) = store.read::<State>(&StateKey::Tip).unwrap() else {
+            panic!()
+        };
         tip.size = TreeSize::new(tip.size.get() - 1);
         batch.put::<State>(&StateKey::Tip, &StateRow::Tip(tip));
     });
@@ -292,14 +385,26 @@ fn a_posting_removed_or_invented_is_named() {
         let (posting, ()) = rows.nth(99).unwrap().unwrap();
         batch.delete::<Index>(&posting);
     });
-    assert!(names(&damages, "a term of the record is not in the index"), "{damages:?}");
+    assert!(
+        names(&damages, "a term of the record is not in the index"),
+        "{damages:?}"
+    );
     let damages = damages_after(|store, batch| {
         let mut rows = store.rows::<Index>(&KeyRange::all(), Order::Ascending);
         let (posting, ()) = rows.nth(99).unwrap().unwrap();
-        let other = Posting { index: LeafIndex::new(5), ..posting };
+        let other = Posting {
+            index: LeafIndex::new(5),
+            ..posting
+        };
         batch.put::<Index>(&other, &());
     });
-    assert!(names(&damages, "record 5: the index has a term that the record has not"), "{damages:?}");
+    assert!(
+        names(
+            &damages,
+            "record 5: the index has a term that the record has not"
+        ),
+        "{damages:?}"
+    );
 }
 
 #[test]
@@ -310,16 +415,31 @@ fn contents_and_secrets_without_a_record_are_named() {
     let nowhere = |store: &dyn Store| {
         let mut rows = store.rows::<EncryptedMetadata>(&KeyRange::all(), Order::Ascending);
         let key = rows.next().unwrap().unwrap().0;
-        RecordKey { index: LeafIndex::new(99_999), ..key }
+        RecordKey {
+            index: LeafIndex::new(99_999),
+            ..key
+        }
     };
     let damages = damages_after(|store, batch| {
         let mut rows = store.rows::<Contents>(&KeyRange::all(), Order::Ascending);
         let (_, part) = rows.next().unwrap().unwrap();
-        batch.put::<Contents>(&PartKey { record: nowhere(store), part: 1 }, &part);
+        batch.put::<Contents>(
+            &PartKey {
+                record: nowhere(store),
+                part: 1,
+            },
+            &part,
+        );
         batch.put::<Secrets>(&SecretKey::Object(nowhere(store)), &vec![0; 80]);
     });
-    assert!(names(&damages, "content: 1 rows belong to no record"), "{damages:?}");
-    assert!(names(&damages, "secret: 1 rows belong to no record"), "{damages:?}");
+    assert!(
+        names(&damages, "content: 1 rows belong to no record"),
+        "{damages:?}"
+    );
+    assert!(
+        names(&damages, "secret: 1 rows belong to no record"),
+        "{damages:?}"
+    );
 }
 
 #[test]
@@ -342,15 +462,26 @@ fn a_forged_checkpoint_and_an_altered_interval_are_named() {
         let (size, note) = rows.next().unwrap().unwrap();
         batch.put::<Checkpoints>(&size, &note.replacen(&size.to_string(), "9", 1));
     });
-    assert!(names(&damages, "checkpoint of 603 leaves: note signature of a known key does not verify"), "{damages:?}");
+    assert!(
+        names(
+            &damages,
+            "checkpoint of 603 leaves: note signature of a known key does not verify"
+        ),
+        "{damages:?}"
+    );
     let damages = damages_after(|store, batch| {
         let rows = store.rows::<Intervals>(&KeyRange::all(), Order::Ascending);
         let rows: Vec<_> = rows.map(Result::unwrap).collect();
-        let IntervalRow::Opened { end, first } = rows[2].1 else { panic!() };
+        let IntervalRow::Opened { end, first } = rows[2].1 else {
+            panic!()
+        };
         let first = LeafIndex::new(first.get() + 1);
         batch.put::<Intervals>(&rows[2].0, &IntervalRow::Opened { end, first });
     });
-    assert!(names(&damages, "does not follow the one before"), "{damages:?}");
+    assert!(
+        names(&damages, "does not follow the one before"),
+        "{damages:?}"
+    );
 }
 
 #[test]
@@ -358,8 +489,13 @@ fn a_lost_secret_is_named() {
     use ceralacca::store::cf::secret::{SecretKey, Secrets};
     let damages = damages_after(|store, batch| {
         let rows = store.rows::<Secrets>(&KeyRange::all(), Order::Ascending);
-        let key = rows.map(|row| row.unwrap().0).find(|key| matches!(key, SecretKey::Class(_, Class::Trace)));
+        let key = rows
+            .map(|row| row.unwrap().0)
+            .find(|key| matches!(key, SecretKey::Class(_, Class::Trace)));
         batch.delete::<Secrets>(&key.unwrap());
     });
-    assert!(names(&damages, "secret of class trace: no secret for a class"), "{damages:?}");
+    assert!(
+        names(&damages, "secret of class trace: no secret for a class"),
+        "{damages:?}"
+    );
 }

@@ -46,7 +46,10 @@ where
             let _ = C::decode_value(&other);
         }
     }
-    assert!(C::decode_key(&[k.as_slice(), &[0]].concat()).is_err(), "long key");
+    assert!(
+        C::decode_key(&[k.as_slice(), &[0]].concat()).is_err(),
+        "long key"
+    );
     if !v.is_empty() {
         v[0] ^= 0x80;
         assert!(C::decode_value(&v).is_err(), "unknown format");
@@ -55,7 +58,12 @@ where
     let shown = hex::encode(&v);
     let shown = match shown.len() {
         0..=400 => shown,
-        long => format!("{}… {} bytes, SHA-256 {}", &shown[..64], long / 2, ceralacca_formats::digest::Sha256::of(&v)),
+        long => format!(
+            "{}… {} bytes, SHA-256 {}",
+            &shown[..64],
+            long / 2,
+            ceralacca_formats::digest::Sha256::of(&v)
+        ),
     };
     format!("{}: {} => {}\n", C::FAMILY.name(), hex::encode(k), shown)
 }
@@ -64,10 +72,21 @@ where
 fn keys_and_values_of_every_family_are_the_published_bytes() {
     let interval = IntervalId::new(1_763_683_200_000);
     let (index, size) = (LeafIndex::new(258), TreeSize::new(259));
-    let record = RecordKey { interval, class: Class::Receipt, index };
+    let record = RecordKey {
+        interval,
+        class: Class::Receipt,
+        index,
+    };
     let nonce = RecordNonce::from_bytes([0x22; 16]);
-    let upload = UploadKey { interval, class: Class::Content, nonce };
-    let part = ContentPart { dictionary: 1, ciphertext: vec![0xaa; 5] };
+    let upload = UploadKey {
+        interval,
+        class: Class::Content,
+        nonce,
+    };
+    let part = ContentPart {
+        dictionary: 1,
+        ciphertext: vec![0xaa; 5],
+    };
     let time = UtcMillis::new(1_763_700_000_000);
     let root = RootHash::from_bytes([0x33; 32]);
     let state = |row: StateRow| line::<State>(&row.key(), &row);
@@ -77,28 +96,42 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
             log: LogId::try_from("gestore-1").unwrap(),
             origin: Origin::try_from("pec.example.test/log").unwrap(),
         })),
-        state(StateRow::Tip(Tip { size, root, epoch: Epoch(3), time })),
+        state(StateRow::Tip(Tip {
+            size,
+            root,
+            epoch: Epoch(3),
+            time,
+        })),
         state(StateRow::Note("note\n".to_owned())),
         state(StateRow::Indexed(size)),
-        line::<Leaves>(&index, &Leaf {
-            kind: Kind::Trace,
-            epoch: Epoch(3),
-            seq: index,
-            time,
-            class: Class::Trace,
-            commitment: Commitment::from_bytes([0x44; 32]),
-        }),
+        line::<Leaves>(
+            &index,
+            &Leaf {
+                kind: Kind::Trace,
+                epoch: Epoch(3),
+                seq: index,
+                time,
+                class: Class::Trace,
+                commitment: Commitment::from_bytes([0x44; 32]),
+            },
+        ),
         line::<Tiles>(
-            &TileId { level: 1, number: 2 },
+            &TileId {
+                level: 1,
+                number: 2,
+            },
             &Tile::new((0..=255).map(|i| NodeHash::from_bytes([i; 32])).collect()).unwrap(),
         ),
-        line::<EncryptedMetadata>(&record, &MetadataRow {
-            keys: Keys::Own,
-            place: ContentPlace::Chunks,
-            dictionary: 1,
-            nonce,
-            ciphertext: vec![0xbb; 20],
-        }),
+        line::<EncryptedMetadata>(
+            &record,
+            &MetadataRow {
+                keys: Keys::Own,
+                place: ContentPlace::Chunks,
+                dictionary: 1,
+                nonce,
+                ciphertext: vec![0xbb; 20],
+            },
+        ),
         line::<Contents>(&PartKey { record, part: 1 }, &part),
         line::<Chunks>(&ChunkKey { upload, part: 2 }, &part),
         line::<Staging>(&upload, &()),
@@ -108,23 +141,41 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
         line::<Secrets>(&SecretKey::Object(record), &vec![0xcc; 3]),
         line::<Idempotency>(&(interval, ClientKeyDigest([0x55; 32])), &index),
         line::<Index>(
-            &Posting { interval, class: Class::Trace, field: Field::Sender, token: Token([0x66; 8]), index },
+            &Posting {
+                interval,
+                class: Class::Trace,
+                field: Field::Sender,
+                token: Token([0x66; 8]),
+                index,
+            },
             &(),
         ),
         line::<Intervals>(
             &(interval, Phase::Opened),
-            &IntervalRow::Opened { end: UtcMillis::new(1_763_769_600_000), first: index },
+            &IntervalRow::Opened {
+                end: UtcMillis::new(1_763_769_600_000),
+                first: index,
+            },
         ),
         line::<Intervals>(
             &(interval, Phase::Cut),
-            &IntervalRow::Cut { size, root, at: time, note: "note\n".to_owned() },
+            &IntervalRow::Cut {
+                size,
+                root,
+                at: time,
+                note: "note\n".to_owned(),
+            },
         ),
         line::<Checkpoints>(&size, &"note\n".to_owned()),
         line::<Dictionaries>(&1, &vec![0x77; 4]),
     ];
     let text = lines.concat();
     for family in Family::ALL {
-        assert!(text.contains(&format!("{}: ", family.name())), "{} has no vector", family.name());
+        assert!(
+            text.contains(&format!("{}: ", family.name())),
+            "{} has no vector",
+            family.name()
+        );
     }
     assert_eq!(text, include_str!("../vectors/families.txt"), "\n{text}");
 }

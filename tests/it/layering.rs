@@ -13,12 +13,22 @@ const LAYERS: &[&[&str]] = &[
     &["audit"],
     &["ingest"],
     &["archive"],
+    &["cli"],
 ];
 
 /// Modules of the formats crate, lowest first.
 const FORMATS: &[&[&str]] = &[
     &["wire", "digest", "id"],
-    &["canonical", "leaf", "metadata", "secret", "note", "tree", "checkpoint", "tile"],
+    &[
+        "canonical",
+        "leaf",
+        "metadata",
+        "secret",
+        "note",
+        "tree",
+        "checkpoint",
+        "tile",
+    ],
     &["encrypt", "oracle", "proof", "acknowledgement"],
 ];
 
@@ -26,15 +36,73 @@ const FORMATS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("rocksdb", &["src/store/rocks.rs"]),
     ("rs_merkle", &["formats/src/oracle.rs"]),
-    ("blake3", &["formats/src/digest.rs", "formats/src/secret.rs"]),
+    (
+        "blake3",
+        &["formats/src/digest.rs", "formats/src/secret.rs"],
+    ),
     ("zstd", &["formats/src/encrypt.rs"]),
-    ("aws_lc_rs", &["formats/src/digest.rs", "formats/src/encrypt.rs", "formats/src/note.rs"]),
-    ("serde_json", &["formats/src/canonical.rs"]),
+    (
+        "aws_lc_rs",
+        &[
+            "formats/src/digest.rs",
+            "formats/src/encrypt.rs",
+            "formats/src/note.rs",
+        ],
+    ),
+    (
+        "serde_json",
+        &[
+            "formats/src/canonical.rs",
+            "src/cli/fsck.rs",
+            "src/cli/verify.rs",
+        ],
+    ),
     ("getrandom", &["src/ambient.rs"]),
     ("rustix", &["src/store/outside.rs"]),
-    ("tokio", &["src/sequencer/mod.rs", "src/sequencer/queue.rs", "src/sequencer/writer.rs"]),
-    ("chrono", &["retention/src/time.rs", "retention/src/civil.rs", "retention/src/calendar.rs", "retention/src/term.rs"]),
-    ("chrono_tz", &["retention/src/civil.rs", "retention/src/time.rs"]),
+    (
+        "tokio",
+        &[
+            "src/sequencer/mod.rs",
+            "src/sequencer/queue.rs",
+            "src/sequencer/writer.rs",
+        ],
+    ),
+    (
+        "chrono",
+        &[
+            "retention/src/time.rs",
+            "retention/src/civil.rs",
+            "retention/src/calendar.rs",
+            "retention/src/term.rs",
+            "src/cli/show.rs",
+        ],
+    ),
+    (
+        "chrono_tz",
+        &["retention/src/civil.rs", "retention/src/time.rs"],
+    ),
+    (
+        "clap",
+        &[
+            "src/cli/mod.rs",
+            "src/cli/init.rs",
+            "src/cli/fsck.rs",
+            "src/cli/verify.rs",
+            "src/cli/demo/mod.rs",
+        ],
+    ),
+    ("indicatif", &["src/cli/show.rs", "src/cli/demo/mod.rs"]),
+    (
+        "anyhow",
+        &[
+            "src/cli/mod.rs",
+            "src/cli/init.rs",
+            "src/cli/fsck.rs",
+            "src/cli/verify.rs",
+            "src/cli/key.rs",
+            "src/cli/demo/mod.rs",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {
@@ -54,10 +122,18 @@ fn sources(below: &str) -> Vec<(String, String)> {
     }
     let mut files = Vec::new();
     walk(&root().join(below), &mut files);
-    let name = |path: &Path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+    let name = |path: &Path| {
+        path.strip_prefix(root())
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
     // Tests may name what they like.
     files.retain(|path| !path.to_str().unwrap().ends_with("tests.rs"));
-    let sources = files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap()));
+    let sources = files
+        .iter()
+        .map(|path| (name(path), std::fs::read_to_string(path).unwrap()));
     let sources: Vec<_> = sources.collect();
     assert!(!sources.is_empty(), "{below} has no sources");
     sources
@@ -66,7 +142,9 @@ fn sources(below: &str) -> Vec<(String, String)> {
 /// The code before the tests at its foot, without comments.
 fn code(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -86,12 +164,17 @@ fn check_layers(below: &str, layers: &[&[&str]], offences: &mut Vec<String>) {
             continue;
         };
         for used in code(&text).split("crate::").skip(1) {
-            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let used: String = used
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             match layer_of(layers, &used) {
                 Some(layer) if used == module || layer < own => {}
                 // Formats refer to each other inside a layer; the root crate's layers do not.
                 Some(layer) if layer == own && below == "formats/src" => {}
-                Some(_) => offences.push(format!("{name}: {module} imports {used}, which is not below it")),
+                Some(_) => offences.push(format!(
+                    "{name}: {module} imports {used}, which is not below it"
+                )),
                 None => {}
             }
         }
@@ -111,7 +194,10 @@ fn every_engine_has_one_door() {
     let mut offences = Vec::new();
     for (engine, doors) in DOORS {
         let mut used = false;
-        for (name, text) in ["src", "formats/src", "retention/src"].into_iter().flat_map(sources) {
+        for (name, text) in ["src", "formats/src", "retention/src"]
+            .into_iter()
+            .flat_map(sources)
+        {
             let named = code(&text).contains(&format!("{engine}::"));
             used |= named;
             if named && !doors.contains(&name.as_str()) {
@@ -129,15 +215,39 @@ fn every_engine_has_one_door() {
 fn formats_and_retention_need_no_store_no_transport_and_no_async() {
     for package in ["ceralacca-formats", "ceralacca-retention"] {
         let output = std::process::Command::new(env!("CARGO"))
-            .args(["tree", "--locked", "--offline", "-e", "normal", "--prefix", "none", "-p", package])
+            .args([
+                "tree",
+                "--locked",
+                "--offline",
+                "-e",
+                "normal",
+                "--prefix",
+                "none",
+                "-p",
+                package,
+            ])
             .current_dir(root())
             .output()
             .unwrap();
         let tree = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(tree.starts_with(package), "{tree}");
-        for unwanted in ["rocksdb", "librocksdb-sys", "tonic", "tokio", "hyper", "reqwest", "async-trait"] {
-            let there = tree.lines().any(|line| line.split(' ').next() == Some(unwanted));
+        for unwanted in [
+            "rocksdb",
+            "librocksdb-sys",
+            "tonic",
+            "tokio",
+            "hyper",
+            "reqwest",
+            "async-trait",
+        ] {
+            let there = tree
+                .lines()
+                .any(|line| line.split(' ').next() == Some(unwanted));
             assert!(!there, "{package} needs {unwanted}");
         }
     }
@@ -145,8 +255,20 @@ fn formats_and_retention_need_no_store_no_transport_and_no_async() {
 
 #[test]
 fn the_pure_crates_know_no_clock_no_files_and_no_randomness() {
-    for (name, text) in ["formats/src", "retention/src"].into_iter().flat_map(sources) {
-        for ambient in ["std::fs", "std::net", "SystemTime", "Instant::now", "std::env", "rand::", "println!", "thread::spawn"] {
+    for (name, text) in ["formats/src", "retention/src"]
+        .into_iter()
+        .flat_map(sources)
+    {
+        for ambient in [
+            "std::fs",
+            "std::net",
+            "SystemTime",
+            "Instant::now",
+            "std::env",
+            "rand::",
+            "println!",
+            "thread::spawn",
+        ] {
             assert!(!code(&text).contains(ambient), "{name} uses {ambient}");
         }
     }

@@ -25,13 +25,19 @@ fn trace(record: &TraceRecord) -> Submission {
 }
 
 fn keyed(record: &TraceRecord, key: &str) -> Submission {
-    let key = ClientKey { principal: "piattaforma-1".to_owned(), key: key.as_bytes().to_vec() };
+    let key = ClientKey {
+        principal: "piattaforma-1".to_owned(),
+        key: key.as_bytes().to_vec(),
+    };
     Submission::trace(Class::Trace, record.clone(), Some(key))
 }
 
 fn object(log: &Log, bytes: Vec<u8>, facts: Option<TraceRecord>) -> Submission {
     let content = log.ingest().content(Class::Receipt, bytes).unwrap();
-    let record = ObjectRecord { message_id: Some("<r@pec.example.test>".into()), ..ObjectRecord::default() };
+    let record = ObjectRecord {
+        message_id: Some("<r@pec.example.test>".into()),
+        ..ObjectRecord::default()
+    };
     let facts = facts.map(|facts| (Class::Trace, facts));
     Submission::object(Kind::Receipt, Class::Receipt, record, content, facts, None)
 }
@@ -42,10 +48,16 @@ fn check_acknowledged(log: &Log, acknowledgement: &Acknowledgement) {
     let state = log.reader().published();
     for record in &acknowledgement.records {
         let seq = record.leaf.seq;
-        let path = log.reader().inclusion(&state, seq, checkpoint.size()).unwrap();
+        let path = log
+            .reader()
+            .inclusion(&state, seq, checkpoint.size())
+            .unwrap();
         verify_inclusion(&checkpoint, seq, record.leaf.hash(), &path).unwrap();
     }
-    let path = log.reader().consistency(&state, checkpoint.size(), state.tip.size).unwrap();
+    let path = log
+        .reader()
+        .consistency(&state, checkpoint.size(), state.tip.size)
+        .unwrap();
     verify_consistency(&checkpoint, &state.checkpoint, &path).unwrap();
 }
 
@@ -57,9 +69,14 @@ fn random_bytes(seed: u64, len: usize) -> Vec<u8> {
 }
 
 fn content_of(log: &Log, index: LeafIndex) -> Vec<u8> {
-    let opened = log.reader().record(&log.reader().published(), index).unwrap();
+    let opened = log
+        .reader()
+        .record(&log.reader().published(), index)
+        .unwrap();
     let mut bytes = Vec::new();
-    opened.content(log.reader().store(), |piece| bytes.extend_from_slice(piece)).unwrap();
+    opened
+        .content(log.reader().store(), |piece| bytes.extend_from_slice(piece))
+        .unwrap();
     bytes
 }
 
@@ -68,18 +85,26 @@ fn a_record_is_acknowledged_found_proven_and_still_there_after_a_restart() {
     let test = TestLog::new();
     let log = test.open();
     let records = traces(1, 700);
-    let acknowledgements: Vec<_> =
-        records.iter().map(|record| log.ingest().record(trace(record)).unwrap()).collect();
+    let acknowledgements: Vec<_> = records
+        .iter()
+        .map(|record| log.ingest().record(trace(record)).unwrap())
+        .collect();
     for (record, acknowledgement) in records.iter().zip(&acknowledgements) {
         check_acknowledged(&log, acknowledgement);
         let canonical = Metadata::from(record.clone()).to_bytes();
         assert_eq!(acknowledgement.received_sha256, Sha256::of(&canonical));
         let index = acknowledgement.records[0].leaf.seq;
-        let opened = log.reader().record(&log.reader().published(), index).unwrap();
+        let opened = log
+            .reader()
+            .record(&log.reader().published(), index)
+            .unwrap();
         assert_eq!(opened.canonical, canonical);
     }
     // Leaf 0 is the writer's epoch record; records follow densely.
-    let indexes: Vec<u64> = acknowledgements.iter().map(|a| a.records[0].leaf.seq.get()).collect();
+    let indexes: Vec<u64> = acknowledgements
+        .iter()
+        .map(|a| a.records[0].leaf.seq.get())
+        .collect();
     assert_eq!(indexes, (1..=700).collect::<Vec<_>>());
     log.stop().unwrap();
     drop(log);
@@ -93,25 +118,39 @@ fn a_record_is_acknowledged_found_proven_and_still_there_after_a_restart() {
     let state = log.reader().published();
     assert_eq!(state.tip.epoch.0, 2);
     let epoch = log.reader().leaf(&state, LeafIndex::new(701)).unwrap();
-    assert_eq!((epoch.kind, epoch.class, epoch.epoch.0), (Kind::Epoch, Class::Custody, 2));
+    assert_eq!(
+        (epoch.kind, epoch.class, epoch.epoch.0),
+        (Kind::Epoch, Class::Custody, 2)
+    );
 }
 
 #[test]
 fn an_object_and_its_facts_are_two_adjacent_leaves_that_name_each_other() {
     let test = TestLog::new();
     let log = test.open();
-    for (number, len) in [0, 1, 5000, 65_536, 65_537, 1 << 20, (1 << 20) + 1, 3 << 20].into_iter().enumerate() {
+    for (number, len) in [0, 1, 5000, 65_536, 65_537, 1 << 20, (1 << 20) + 1, 3 << 20]
+        .into_iter()
+        .enumerate()
+    {
         let bytes = random_bytes(number as u64, len);
         let submission = object(&log, bytes.clone(), traces(number as u64, 1).pop());
         let acknowledgement = log.ingest().record(submission).unwrap();
         check_acknowledged(&log, &acknowledgement);
         assert_eq!(acknowledgement.received_sha256, Sha256::of(&bytes));
-        let [first, second] = acknowledgement.records.as_slice() else { panic!("two leaves") };
+        let [first, second] = acknowledgement.records.as_slice() else {
+            panic!("two leaves")
+        };
         assert_eq!(second.leaf.seq.get(), first.leaf.seq.get() + 1);
-        assert_eq!((first.leaf.kind, second.leaf.kind), (Kind::Receipt, Kind::Trace));
+        assert_eq!(
+            (first.leaf.kind, second.leaf.kind),
+            (Kind::Receipt, Kind::Trace)
+        );
         assert_eq!(content_of(&log, first.leaf.seq), bytes, "{len} bytes");
         let companion = |index| {
-            let opened = log.reader().record(&log.reader().published(), index).unwrap();
+            let opened = log
+                .reader()
+                .record(&log.reader().published(), index)
+                .unwrap();
             match opened.metadata().unwrap() {
                 Metadata::Object(object) => object.companion,
                 Metadata::Trace(trace) => trace.companion,
@@ -134,7 +173,10 @@ fn an_upload_without_a_leaf_is_swept_at_the_next_open() {
     let log = test.open();
     let mut upload = log.ingest().upload(Class::Content);
     upload.write(&random_bytes(3, 3 << 20)).unwrap();
-    let finished = log.ingest().content(Class::Content, random_bytes(4, 2 << 20)).unwrap();
+    let finished = log
+        .ingest()
+        .content(Class::Content, random_bytes(4, 2 << 20))
+        .unwrap();
     drop((upload, finished));
     let mut abandoned = log.ingest().upload(Class::Content);
     abandoned.write(&random_bytes(5, 3 << 20)).unwrap();
@@ -147,7 +189,11 @@ fn an_upload_without_a_leaf_is_swept_at_the_next_open() {
     assert_eq!(log.swept_uploads(), 2);
     drop(log);
     let store = RocksStore::open(&outside::database_of(&test.path()), Mode::Read).unwrap();
-    let chunks = store.scan(ceralacca::store::cf::Family::Chunk, &KeyRange::all(), Order::Ascending);
+    let chunks = store.scan(
+        ceralacca::store::cf::Family::Chunk,
+        &KeyRange::all(),
+        Order::Ascending,
+    );
     assert_eq!(chunks.count(), 0);
 }
 
@@ -159,7 +205,10 @@ fn an_object_over_the_limit_is_refused_and_leaves_nothing() {
     let mut upload = log.ingest().upload(Class::Content);
     upload.write(&[0; 1_500_000]).unwrap();
     let refused = upload.write(&[0; 500_001]);
-    assert!(matches!(refused, Err(IngestError::TooLarge { limit: 2_000_000 })));
+    assert!(matches!(
+        refused,
+        Err(IngestError::TooLarge { limit: 2_000_000 })
+    ));
     upload.abandon().unwrap();
     drop(log);
     assert_eq!(test.check().staged_uploads, 0);
@@ -173,13 +222,19 @@ fn the_same_client_key_with_the_same_bytes_gives_the_first_acknowledgement_again
     let first = log.ingest().record(keyed(&records[0], "k1")).unwrap();
     let again = log.ingest().record(keyed(&records[0], "k1")).unwrap();
     assert!(again.repeated && !first.repeated);
-    assert_eq!((&again.records, again.time, again.received_sha256), (&first.records, first.time, first.received_sha256));
+    assert_eq!(
+        (&again.records, again.time, again.received_sha256),
+        (&first.records, first.time, first.received_sha256)
+    );
     check_acknowledged(&log, &again);
     let conflict = log.ingest().record(keyed(&records[1], "k1"));
     let at = first.records[0].leaf.seq;
     assert!(matches!(conflict, Err(IngestError::Conflict { first }) if first == at));
     // Another principal's key of the same bytes is another key.
-    let theirs = ClientKey { principal: "piattaforma-2".to_owned(), key: b"k1".to_vec() };
+    let theirs = ClientKey {
+        principal: "piattaforma-2".to_owned(),
+        key: b"k1".to_vec(),
+    };
     let theirs = Submission::trace(Class::Trace, records[1].clone(), Some(theirs));
     assert!(!log.ingest().record(theirs).unwrap().repeated);
     // Without a key, the same facts are a new record.
@@ -196,8 +251,18 @@ fn a_repeated_object_answers_with_both_its_leaves() {
     let submit = || {
         let content = log.ingest().content(Class::Receipt, bytes.clone()).unwrap();
         let facts = (Class::Trace, traces(9, 1).pop().unwrap());
-        let key = ClientKey { principal: "p".to_owned(), key: b"o1".to_vec() };
-        let submission = Submission::object(Kind::Receipt, Class::Receipt, ObjectRecord::default(), content, Some(facts), Some(key));
+        let key = ClientKey {
+            principal: "p".to_owned(),
+            key: b"o1".to_vec(),
+        };
+        let submission = Submission::object(
+            Kind::Receipt,
+            Class::Receipt,
+            ObjectRecord::default(),
+            content,
+            Some(facts),
+            Some(key),
+        );
         log.ingest().record(submission).unwrap()
     };
     let (first, again) = (submit(), submit());
@@ -216,12 +281,25 @@ fn one_key_submitted_from_many_threads_at_once_is_one_record() {
     let record = traces(6, 1).pop().unwrap();
     let acknowledgements: Vec<Acknowledgement> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| (0..20).map(|_| log.ingest().record(keyed(&record, "same")).unwrap()).collect::<Vec<_>>()))
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..20)
+                        .map(|_| log.ingest().record(keyed(&record, "same")).unwrap())
+                        .collect::<Vec<_>>()
+                })
+            })
             .collect();
-        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .flat_map(|t| t.join().unwrap())
+            .collect()
     });
     let index = acknowledgements[0].records[0].leaf.seq;
-    assert!(acknowledgements.iter().all(|a| a.records[0].leaf.seq == index));
+    assert!(
+        acknowledgements
+            .iter()
+            .all(|a| a.records[0].leaf.seq == index)
+    );
     assert_eq!(acknowledgements.iter().filter(|a| !a.repeated).count(), 1);
     assert_eq!(log.reader().published().tip.size, TreeSize::new(2));
 }
@@ -244,7 +322,11 @@ fn client_keys_are_known_for_two_intervals_and_then_dropped() {
     drop(log);
     let store = RocksStore::open(&outside::database_of(&test.path()), Mode::Read).unwrap();
     let keys = store.rows::<Idempotency>(&KeyRange::all(), Order::Ascending);
-    assert_eq!(keys.count(), 1, "keys before the previous interval are gone");
+    assert_eq!(
+        keys.count(),
+        1,
+        "keys before the previous interval are gone"
+    );
 }
 
 #[test]
@@ -286,7 +368,11 @@ fn intervals_are_cut_at_their_instant_follow_without_gap_and_are_never_empty_of_
     }
     let pairs = state.spans.windows(2);
     assert!(pairs.into_iter().all(|w| w[0].end.get() == w[1].id.get() && w[0].cut.unwrap().get() == w[1].first.get()));
-    assert_eq!(state.spans[2].first.get(), state.spans[2].cut.unwrap().get(), "the third is empty");
+    assert_eq!(
+        state.spans[2].first.get(),
+        state.spans[2].cut.unwrap().get(),
+        "the third is empty"
+    );
     // Records of every interval still open, after a restart too.
     log.stop().unwrap();
     drop(log);
@@ -331,14 +417,22 @@ fn submissions_race_with_cuts_and_none_is_lost() {
             .chunks(100)
             .map(|chunk| {
                 let log = &log;
-                scope.spawn(move || chunk.iter().map(|r| log.ingest().record(trace(r)).unwrap()).collect::<Vec<_>>())
+                scope.spawn(move || {
+                    chunk
+                        .iter()
+                        .map(|r| log.ingest().record(trace(r)).unwrap())
+                        .collect::<Vec<_>>()
+                })
             })
             .collect();
         while threads.iter().any(|t| !t.is_finished()) {
             test.clock.pass(700);
             log.tick().unwrap();
         }
-        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .flat_map(|t| t.join().unwrap())
+            .collect()
     });
     let intervals = log.reader().published().spans.len();
     assert!(intervals > 2, "{intervals} intervals");
@@ -374,14 +468,19 @@ fn a_clock_that_steps_is_recorded_and_suspends_cuts_until_the_time_is_proven() {
     // The wall is set right (a step again) and proven: the two days that passed are cut.
     test.clock.step_to(START_MS + 2 * DAY_MS);
     log.tick().unwrap();
-    log.confirm_time(UtcMillis::new(START_MS + 2 * DAY_MS)).unwrap();
+    log.confirm_time(UtcMillis::new(START_MS + 2 * DAY_MS))
+        .unwrap();
     let state = log.reader().published();
     assert_eq!(state.spans.len(), 3);
     let kinds: Vec<Kind> = (0..state.tip.size.get())
         .map(|i| log.reader().leaf(&state, LeafIndex::new(i)).unwrap().kind)
         .collect();
     assert_eq!(kinds.iter().filter(|k| **k == Kind::ClockEvent).count(), 3);
-    assert_eq!(kinds.iter().filter(|k| **k == Kind::Outage).count(), 2, "two late cuts");
+    assert_eq!(
+        kinds.iter().filter(|k| **k == Kind::Outage).count(),
+        2,
+        "two late cuts"
+    );
     log.stop().unwrap();
     drop(log);
     assert!(test.check().is_clean());
@@ -398,7 +497,11 @@ fn a_log_opened_after_a_long_absence_cuts_nothing_before_the_time_is_proven() {
     log.tick().unwrap();
     assert_eq!(log.reader().published().spans.len(), 1);
     log.confirm_time(UtcMillis::new(test.clock.now())).unwrap();
-    assert_eq!(log.reader().published().spans.len(), 11, "empty intervals, no gap");
+    assert_eq!(
+        log.reader().published().spans.len(),
+        11,
+        "empty intervals, no gap"
+    );
     log.stop().unwrap();
     drop(log);
     assert!(test.check().is_clean());
@@ -427,7 +530,11 @@ fn search_reads_runs_and_memory_in_both_directions_and_covers_the_tip() {
     let mut wanted = Vec::new();
     for (number, record) in traces(31, 300).iter().enumerate() {
         if number % 50 == 7 {
-            wanted.push(log.ingest().record(trace(&target)).unwrap().records[0].leaf.seq);
+            wanted.push(
+                log.ingest().record(trace(&target)).unwrap().records[0]
+                    .leaf
+                    .seq,
+            );
         }
         log.ingest().record(trace(record)).unwrap();
     }
@@ -449,8 +556,14 @@ fn search_reads_runs_and_memory_in_both_directions_and_covers_the_tip() {
         assert_eq!(find(log, Order::Ascending, None, 100), wanted);
         let backward: Vec<_> = wanted.iter().rev().copied().collect();
         assert_eq!(find(log, Order::Descending, None, 100), backward);
-        assert_eq!(find(log, Order::Ascending, Some(wanted[1]), 2), wanted[2..4]);
-        assert_eq!(find(log, Order::Descending, Some(wanted[2]), 1), [wanted[1]]);
+        assert_eq!(
+            find(log, Order::Ascending, Some(wanted[1]), 2),
+            wanted[2..4]
+        );
+        assert_eq!(
+            find(log, Order::Descending, Some(wanted[2]), 1),
+            [wanted[1]]
+        );
         let coverage = log.reader().coverage();
         assert_eq!(coverage.total, log.reader().published().tip.size);
     };
@@ -476,8 +589,15 @@ fn older_checkpoints_are_consistent_with_newer_ones_and_proofs_exist_at_every_si
         checkpoints.push(log.reader().published().checkpoint.clone());
     }
     let state = log.reader().published();
-    for (a, b) in checkpoints.iter().zip(checkpoints.iter().skip(37)).step_by(11) {
-        let path = log.reader().consistency(&state, a.size(), b.size()).unwrap();
+    for (a, b) in checkpoints
+        .iter()
+        .zip(checkpoints.iter().skip(37))
+        .step_by(11)
+    {
+        let path = log
+            .reader()
+            .consistency(&state, a.size(), b.size())
+            .unwrap();
         verify_consistency(a, b, &path).unwrap();
         let index = LeafIndex::new(a.size().get() - 1);
         let leaf = log.reader().leaf(&state, index).unwrap();
@@ -485,7 +605,9 @@ fn older_checkpoints_are_consistent_with_newer_ones_and_proofs_exist_at_every_si
         verify_inclusion(b, index, leaf.hash(), &path).unwrap();
     }
     let (size, beyond) = (state.tip.size, TreeSize::new(state.tip.size.get() + 1));
-    let outside = log.reader().inclusion(&state, LeafIndex::new(size.get()), size);
+    let outside = log
+        .reader()
+        .inclusion(&state, LeafIndex::new(size.get()), size);
     assert!(matches!(outside, Err(ReadError::OutOfRange { .. })));
     let future = log.reader().consistency(&state, size, beyond);
     assert!(matches!(future, Err(ReadError::Sizes { .. })));
@@ -498,9 +620,14 @@ fn a_proof_file_verifies_alone() {
     let records = traces(3, 50);
     let mut index = LeafIndex::new(0);
     for record in &records {
-        index = log.ingest().record(trace(record)).unwrap().records[0].leaf.seq;
+        index = log.ingest().record(trace(record)).unwrap().records[0]
+            .leaf
+            .seq;
     }
-    let file = log.reader().proof(&log.reader().published(), index).unwrap();
+    let file = log
+        .reader()
+        .proof(&log.reader().published(), index)
+        .unwrap();
     let text = file.to_text();
     let read = ProofFile::parse(text.as_bytes()).unwrap();
     read.verify(log.verifier()).unwrap();
@@ -511,21 +638,41 @@ fn several_logs_live_in_one_process_and_know_nothing_of_each_other() {
     let data = tempfile::tempdir().unwrap();
     let clock = MovableClock::at(START_MS);
     let settings = settings(&clock);
-    let ids: Vec<LogId> = ["alfa", "beta", "gamma"].into_iter().map(|id| LogId::try_from(id).unwrap()).collect();
+    let ids: Vec<LogId> = ["alfa", "beta", "gamma"]
+        .into_iter()
+        .map(|id| LogId::try_from(id).unwrap())
+        .collect();
     for id in &ids {
         let origin = Origin::try_from(format!("{id}.example.test/log").as_str()).unwrap();
-        archive::init(&Archive::directory_of(data.path(), id), id, &origin, &master(), &settings).unwrap();
+        archive::init(
+            &Archive::directory_of(data.path(), id),
+            id,
+            &origin,
+            &master(),
+            &settings,
+        )
+        .unwrap();
     }
     let archive = Archive::open(data.path(), &ids, &master(), &settings).unwrap();
     let records = traces(11, 30);
     std::thread::scope(|scope| {
         for log in archive.logs() {
             let records = &records;
-            scope.spawn(move || records.iter().for_each(|r| check_acknowledged(log, &log.ingest().record(trace(r)).unwrap())));
+            scope.spawn(move || {
+                records
+                    .iter()
+                    .for_each(|r| check_acknowledged(log, &log.ingest().record(trace(r)).unwrap()))
+            });
         }
     });
-    let notes: Vec<Arc<Checkpoint>> = archive.logs().map(|log| log.reader().published().checkpoint.clone()).collect();
-    let foreign = Checkpoint::open(notes[0].note().as_bytes(), archive.log(&ids[1]).unwrap().verifier());
+    let notes: Vec<Arc<Checkpoint>> = archive
+        .logs()
+        .map(|log| log.reader().published().checkpoint.clone())
+        .collect();
+    let foreign = Checkpoint::open(
+        notes[0].note().as_bytes(),
+        archive.log(&ids[1]).unwrap().verifier(),
+    );
     assert!(foreign.is_err());
     archive.stop().unwrap();
 }
@@ -533,7 +680,10 @@ fn several_logs_live_in_one_process_and_know_nothing_of_each_other() {
 #[test]
 fn a_full_queue_is_busy_and_nothing_is_lost() {
     let mut test = TestLog::new();
-    test.settings.limits = QueueLimits { submissions: 4, ..QueueLimits::default() };
+    test.settings.limits = QueueLimits {
+        submissions: 4,
+        ..QueueLimits::default()
+    };
     let log = test.open();
     let records = traces(40, 3000);
     let mut busy = 0;
@@ -573,7 +723,14 @@ fn a_failed_commit_stops_the_writer_and_the_log_opens_again_with_progress_or_non
             let memory: Arc<dyn Store> = Arc::new(MemoryStore::default());
             let clock = MovableClock::at(START_MS);
             let settings = settings(&clock);
-            archive::found(&*memory, &log_id(), &origin(), &master(), &*settings.entropy).unwrap();
+            archive::found(
+                &*memory,
+                &log_id(),
+                &origin(),
+                &master(),
+                &*settings.entropy,
+            )
+            .unwrap();
             let faulty = FaultyStore::new(Arc::clone(&memory), good, fault);
             let mut acknowledged = Vec::new();
             let mut tried = 0u64;
@@ -587,20 +744,32 @@ fn a_failed_commit_stops_the_writer_and_the_log_opens_again_with_progress_or_non
                     }
                 }
                 let refused = log.ingest().record(trace(&traces(50, 1)[0]));
-                assert!(matches!(refused, Err(IngestError::Submit(SubmitError::Stopped))));
+                assert!(matches!(
+                    refused,
+                    Err(IngestError::Submit(SubmitError::Stopped))
+                ));
             }
             let log = Log::over(Arc::clone(&memory), None, &master(), &settings).unwrap();
             for acknowledgement in &acknowledged {
                 check_acknowledged(&log, acknowledgement);
             }
             let state = log.reader().published();
-            let kinds = (0..state.tip.size.get()).map(|i| log.reader().leaf(&state, LeafIndex::new(i)).unwrap().kind);
+            let kinds = (0..state.tip.size.get())
+                .map(|i| log.reader().leaf(&state, LeafIndex::new(i)).unwrap().kind);
             let traces = kinds.filter(|kind| *kind == Kind::Trace).count() as u64;
             let unknown = u64::from(fault == Fault::Persisted && tried > acknowledged.len() as u64);
-            assert_eq!(traces, acknowledged.len() as u64 + unknown, "after {good}, {fault:?}");
+            assert_eq!(
+                traces,
+                acknowledged.len() as u64 + unknown,
+                "after {good}, {fault:?}"
+            );
             log.stop().unwrap();
             let report = check_store(&*memory, None);
-            assert!(report.is_clean(), "after {good}, {fault:?}: {:?}", report.damages);
+            assert!(
+                report.is_clean(),
+                "after {good}, {fault:?}: {:?}",
+                report.damages
+            );
         }
     }
 }
@@ -610,10 +779,23 @@ fn no_leaf_tile_or_kept_checkpoint_is_ever_written_twice() {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let clock = MovableClock::at(START_MS);
     let settings = settings(&clock);
-    archive::found(&*memory, &log_id(), &origin(), &master(), &*settings.entropy).unwrap();
+    archive::found(
+        &*memory,
+        &log_id(),
+        &origin(),
+        &master(),
+        &*settings.entropy,
+    )
+    .unwrap();
     let once = Arc::new(OnceStore(Arc::clone(&memory)));
     for round in 0..3 {
-        let log = Log::over(Arc::clone(&once) as Arc<dyn Store>, None, &master(), &settings).unwrap();
+        let log = Log::over(
+            Arc::clone(&once) as Arc<dyn Store>,
+            None,
+            &master(),
+            &settings,
+        )
+        .unwrap();
         for record in &traces(round, 300) {
             log.ingest().record(trace(record)).unwrap();
         }
@@ -628,20 +810,38 @@ fn no_leaf_tile_or_kept_checkpoint_is_ever_written_twice() {
 struct OnceStore(Arc<dyn Store>);
 
 impl Store for OnceStore {
-    fn get(&self, family: ceralacca::store::cf::Family, key: &[u8]) -> Result<Option<Vec<u8>>, ceralacca::store::StoreError> {
+    fn get(
+        &self,
+        family: ceralacca::store::cf::Family,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, ceralacca::store::StoreError> {
         self.0.get(family, key)
     }
-    fn scan(&self, family: ceralacca::store::cf::Family, range: &KeyRange, order: Order) -> ceralacca::store::Scan<'_> {
+    fn scan(
+        &self,
+        family: ceralacca::store::cf::Family,
+        range: &KeyRange,
+        order: Order,
+    ) -> ceralacca::store::Scan<'_> {
         self.0.scan(family, range, order)
     }
     fn commit(&self, batch: &ceralacca::store::Batch) -> Result<(), ceralacca::store::StoreError> {
         use ceralacca::store::Change;
         use ceralacca::store::cf::Family;
-        let kept = |family| matches!(family, Family::Leaf | Family::Tile | Family::Checkpoint | Family::Interval);
+        let kept = |family| {
+            matches!(
+                family,
+                Family::Leaf | Family::Tile | Family::Checkpoint | Family::Interval
+            )
+        };
         for change in batch.changes() {
             match change {
                 Change::Put(family, key, _) if kept(family) => {
-                    assert_eq!(self.0.get(family, key).unwrap(), None, "{family:?} written twice");
+                    assert_eq!(
+                        self.0.get(family, key).unwrap(),
+                        None,
+                        "{family:?} written twice"
+                    );
                 }
                 Change::Delete(family, _) | Change::DeleteRange(family, ..) => {
                     assert!(!kept(family), "{family:?} removed");
@@ -651,10 +851,17 @@ impl Store for OnceStore {
         }
         self.0.commit(batch)
     }
-    fn add_run(&self, family: ceralacca::store::cf::Family, keys: &mut dyn Iterator<Item = Vec<u8>>) -> Result<(), ceralacca::store::StoreError> {
+    fn add_run(
+        &self,
+        family: ceralacca::store::cf::Family,
+        keys: &mut dyn Iterator<Item = Vec<u8>>,
+    ) -> Result<(), ceralacca::store::StoreError> {
         self.0.add_run(family, keys)
     }
-    fn disk_bytes(&self, family: ceralacca::store::cf::Family) -> Result<u64, ceralacca::store::StoreError> {
+    fn disk_bytes(
+        &self,
+        family: ceralacca::store::cf::Family,
+    ) -> Result<u64, ceralacca::store::StoreError> {
         self.0.disk_bytes(family)
     }
     fn settle(&self) -> Result<(), ceralacca::store::StoreError> {
@@ -669,11 +876,17 @@ fn a_stolen_data_directory_shows_no_personal_data() {
     let mut record = traces(60, 1).pop().unwrap();
     record.subject = Some("MARCATORE-OGGETTO".into());
     record.sender = Some("marcatore.mittente@pec.example.test".into());
-    log.ingest().record(keyed(&record, "MARCATORE-CHIAVE")).unwrap();
+    log.ingest()
+        .record(keyed(&record, "MARCATORE-CHIAVE"))
+        .unwrap();
     let mut bytes = b"MARCATORE-CONTENUTO ".repeat(10_000);
     bytes.extend_from_slice(&random_bytes(1, 100_000));
-    log.ingest().record(object(&log, bytes, Some(record.clone()))).unwrap();
-    log.ingest().record(object(&log, b"MARCATORE-PICCOLO".to_vec(), None)).unwrap();
+    log.ingest()
+        .record(object(&log, bytes, Some(record.clone())))
+        .unwrap();
+    log.ingest()
+        .record(object(&log, b"MARCATORE-PICCOLO".to_vec(), None))
+        .unwrap();
     log.stop().unwrap();
     drop(log);
     let settled = RocksStore::open(&outside::database_of(&test.path()), Mode::Write).unwrap();
@@ -684,7 +897,9 @@ fn a_stolen_data_directory_shows_no_personal_data() {
             let content = std::fs::read(&entry).unwrap();
             files += 1;
             for marker in ["marcatore", "MARCATORE"] {
-                let found = content.windows(marker.len()).any(|w| w == marker.as_bytes());
+                let found = content
+                    .windows(marker.len())
+                    .any(|w| w == marker.as_bytes());
                 assert!(!found, "{} shows {marker}", entry.display());
             }
         }
@@ -712,7 +927,9 @@ fn a_record_under_another_master_key_does_not_open() {
     drop(test.open());
     let other = ceralacca_formats::secret::MasterKey::from_bytes([0; 32]);
     let found = Log::open(&test.path(), &other, &test.settings);
-    let message = found.err().map(|error| format!("{:#}", anyhow::Error::from(error)));
+    let message = found
+        .err()
+        .map(|error| format!("{:#}", anyhow::Error::from(error)));
     assert!(message.unwrap().contains("wrong master key"));
 }
 
@@ -721,11 +938,23 @@ fn metadata_rows_say_where_their_content_is() {
     let test = TestLog::new();
     let log = test.open();
     for (len, place) in [(100, ContentPlace::Inline), (70_000, ContentPlace::Chunks)] {
-        let acknowledgement = log.ingest().record(object(&log, random_bytes(1, len), None)).unwrap();
+        let acknowledgement = log
+            .ingest()
+            .record(object(&log, random_bytes(1, len), None))
+            .unwrap();
         let leaf = acknowledgement.records[0].leaf;
         let state = log.reader().published();
-        let key = RecordKey { interval: state.open_interval(), class: leaf.class, index: leaf.seq };
-        let row = log.reader().store().read::<EncryptedMetadata>(&key).unwrap().unwrap();
+        let key = RecordKey {
+            interval: state.open_interval(),
+            class: leaf.class,
+            index: leaf.seq,
+        };
+        let row = log
+            .reader()
+            .store()
+            .read::<EncryptedMetadata>(&key)
+            .unwrap()
+            .unwrap();
         assert_eq!(row.place, place);
     }
 }

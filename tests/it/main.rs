@@ -4,6 +4,8 @@
 #[allow(dead_code)]
 mod support;
 
+mod cli;
+mod conformance;
 mod crash;
 mod damage;
 mod families;

@@ -18,7 +18,9 @@ fn message(result: Result<Log, ArchiveError>) -> String {
 fn fill(test: &TestLog, seed: u64, count: usize) {
     let log = test.open();
     for record in traces(seed, count) {
-        log.ingest().record(Submission::trace(Class::Trace, record, None)).unwrap();
+        log.ingest()
+            .record(Submission::trace(Class::Trace, record, None))
+            .unwrap();
     }
     log.stop().unwrap();
 }
@@ -37,8 +39,17 @@ fn opening_never_creates() {
 fn init_never_overwrites() {
     let test = TestLog::new();
     fill(&test, 1, 3);
-    let again = archive::init(&test.path(), &log_id(), &origin(), &master(), &test.settings);
-    assert!(matches!(again, Err(ArchiveError::Store(StoreError::Exists(_)))));
+    let again = archive::init(
+        &test.path(),
+        &log_id(),
+        &origin(),
+        &master(),
+        &test.settings,
+    );
+    assert!(matches!(
+        again,
+        Err(ArchiveError::Store(StoreError::Exists(_)))
+    ));
     assert_eq!(test.check().leaves, 4);
 }
 
@@ -48,7 +59,14 @@ fn an_init_that_was_interrupted_is_begun_again() {
     std::fs::remove_file(test.path().join("format")).unwrap();
     let found = message(Log::open(&test.path(), &master(), &test.settings));
     assert!(found.starts_with("no log in "), "{found}");
-    archive::init(&test.path(), &log_id(), &origin(), &master(), &test.settings).unwrap();
+    archive::init(
+        &test.path(),
+        &log_id(),
+        &origin(),
+        &master(),
+        &test.settings,
+    )
+    .unwrap();
     fill(&test, 1, 3);
     assert!(test.check().is_clean());
 }
@@ -101,7 +119,9 @@ fn a_store_behind_its_published_checkpoint_is_refused() {
     std::fs::remove_dir_all(outside::database_of(&test.path())).unwrap();
     copy_directory(&copy, &outside::database_of(&test.path()));
     let found = Log::open(&test.path(), &master(), &test.settings);
-    let Err(ArchiveError::Open(OpenError::Behind { store, published })) = found else { panic!("not refused") };
+    let Err(ArchiveError::Open(OpenError::Behind { store, published })) = found else {
+        panic!("not refused")
+    };
     assert_eq!((store.get(), published.get()), (11, 22));
 }
 
@@ -114,9 +134,16 @@ fn a_store_that_contradicts_its_published_checkpoint_is_refused() {
     copy_directory(&one.path(), &other.path());
     fill(&one, 2, 10);
     fill(&other, 3, 20);
-    std::fs::copy(one.path().join("checkpoint"), other.path().join("checkpoint")).unwrap();
+    std::fs::copy(
+        one.path().join("checkpoint"),
+        other.path().join("checkpoint"),
+    )
+    .unwrap();
     let found = Log::open(&other.path(), &master(), &other.settings);
-    assert!(matches!(found, Err(ArchiveError::Open(OpenError::Fork { .. }))));
+    assert!(matches!(
+        found,
+        Err(ArchiveError::Open(OpenError::Fork { .. }))
+    ));
 }
 
 #[test]
@@ -125,45 +152,70 @@ fn a_missing_checkpoint_beside_the_database_is_refused() {
     fill(&test, 1, 3);
     std::fs::remove_file(test.path().join("checkpoint")).unwrap();
     let found = message(Log::open(&test.path(), &master(), &test.settings));
-    assert!(found.contains("`checkpoint` beside the database is missing"), "{found}");
+    assert!(
+        found.contains("`checkpoint` beside the database is missing"),
+        "{found}"
+    );
 }
 
 fn copy_directory(from: &std::path::Path, to: &std::path::Path) {
-    let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    let done = Command::new("cp")
+        .arg("-a")
+        .arg(from)
+        .arg(to)
+        .status()
+        .unwrap();
     assert!(done.success());
 }
 
 /// Runs a test of this binary as a child inside a small or read-only file system of its own.
 fn in_mount(mount: &str, child: &str) -> Option<String> {
     let program = std::env::current_exe().unwrap();
-    let script = format!("set -e; d=$(mktemp -d); {mount}; CERALACCA_CHILD=$d exec {} --exact {child} --nocapture", program.display());
-    let output = Command::new("unshare").args(["-rm", "sh", "-c", &script]).output();
+    let script = format!(
+        "set -e; d=$(mktemp -d); {mount}; CERALACCA_CHILD=$d exec {} --exact {child} --nocapture",
+        program.display()
+    );
+    let output = Command::new("unshare")
+        .args(["-rm", "sh", "-c", &script])
+        .output();
     let output = match output {
         Ok(output) => output,
         Err(error) => return skipped(&format!("unshare: {error}")),
     };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     if text.contains("unshare failed") || text.contains("permission denied") {
         return skipped(&text);
     }
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
     Some(text)
 }
 
 fn skipped(why: &str) -> Option<String> {
-    assert!(std::env::var_os("CI").is_none(), "user namespaces are needed in CI: {why}");
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "user namespaces are needed in CI: {why}"
+    );
     println!("SKIPPED: needs user namespaces: {why}");
     None
 }
 
 #[test]
 fn a_full_disk_is_said_loses_nothing_acknowledged_and_is_over_when_there_is_room() {
-    in_mount("mount -t tmpfs -o size=96m none $d", "refusals::child_on_a_full_disk");
+    in_mount(
+        "mount -t tmpfs -o size=96m none $d",
+        "refusals::child_on_a_full_disk",
+    );
 }
 
 #[test]
 fn child_on_a_full_disk() {
-    let Some(directory) = std::env::var_os("CERALACCA_CHILD") else { return };
+    let Some(directory) = std::env::var_os("CERALACCA_CHILD") else {
+        return;
+    };
     let directory = std::path::PathBuf::from(directory);
     let clock = MovableClock::at(START_MS);
     let (settings, path) = (settings(&clock), directory.join("log"));
@@ -177,8 +229,18 @@ fn child_on_a_full_disk() {
         use ceralacca::ambient::Entropy;
         SeededEntropy::new(acknowledged.len() as u64).fill(&mut content);
         let object = ceralacca_formats::metadata::ObjectRecord::default();
-        let held = log.ingest().content(Class::Content, content.clone()).unwrap();
-        let submission = Submission::object(ceralacca_formats::leaf::Kind::Message, Class::Content, object, held, None, None);
+        let held = log
+            .ingest()
+            .content(Class::Content, content.clone())
+            .unwrap();
+        let submission = Submission::object(
+            ceralacca_formats::leaf::Kind::Message,
+            Class::Content,
+            object,
+            held,
+            None,
+            None,
+        );
         match log.ingest().record(submission) {
             Ok(acknowledgement) => acknowledged.push(acknowledgement),
             Err(error) => break error,
@@ -188,16 +250,25 @@ fn child_on_a_full_disk() {
     assert!(acknowledged.len() > 20);
     assert_eq!(error.to_string(), "writer stopped");
     let stopped = log.stop().unwrap_err();
-    assert_eq!(format!("{:#}", anyhow::Error::from(stopped)), "commit: disk is full");
+    assert_eq!(
+        format!("{:#}", anyhow::Error::from(stopped)),
+        "commit: disk is full"
+    );
     drop(log);
     std::fs::remove_file(directory.join("ballast")).unwrap();
     let log = Log::open(&path, &master(), &settings).unwrap();
     let state = log.reader().published();
     for acknowledgement in &acknowledged {
         let checkpoint = acknowledgement.verify(log.verifier()).unwrap();
-        let opened = log.reader().record(&state, acknowledgement.records[0].leaf.seq).unwrap();
+        let opened = log
+            .reader()
+            .record(&state, acknowledgement.records[0].leaf.seq)
+            .unwrap();
         opened.content(log.reader().store(), |_| {}).unwrap();
-        let path = log.reader().consistency(&state, checkpoint.size(), state.tip.size).unwrap();
+        let path = log
+            .reader()
+            .consistency(&state, checkpoint.size(), state.tip.size)
+            .unwrap();
         ceralacca_formats::tree::verify_consistency(&checkpoint, &state.checkpoint, &path).unwrap();
     }
     drop(log);
@@ -207,23 +278,35 @@ fn child_on_a_full_disk() {
 
 #[test]
 fn a_read_only_directory_is_said_and_not_touched() {
-    in_mount("mount -t tmpfs none $d", "refusals::child_on_a_read_only_disk");
+    in_mount(
+        "mount -t tmpfs none $d",
+        "refusals::child_on_a_read_only_disk",
+    );
 }
 
 #[test]
 fn child_on_a_read_only_disk() {
-    let Some(directory) = std::env::var_os("CERALACCA_CHILD") else { return };
+    let Some(directory) = std::env::var_os("CERALACCA_CHILD") else {
+        return;
+    };
     let path = std::path::PathBuf::from(&directory).join("log");
     let clock = MovableClock::at(START_MS);
     let settings = settings(&clock);
     archive::init(&path, &log_id(), &origin(), &master(), &settings).unwrap();
-    let done = Command::new("mount").args(["-o", "remount,ro"]).arg(&directory).status().unwrap();
+    let done = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(&directory)
+        .status()
+        .unwrap();
     assert!(done.success());
     let found = message(Log::open(&path, &master(), &settings));
     assert!(found.ends_with("is read-only"), "{found}");
     let other = std::path::PathBuf::from(&directory).join("other");
     let found = archive::init(&other, &log_id(), &origin(), &master(), &settings);
-    assert!(matches!(found, Err(ArchiveError::Store(StoreError::ReadOnly(_)))));
+    assert!(matches!(
+        found,
+        Err(ArchiveError::Store(StoreError::ReadOnly(_)))
+    ));
     let report = check_directory(&path);
     assert!(report.is_clean(), "a read-only log can still be checked");
 }

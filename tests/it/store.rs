@@ -75,9 +75,15 @@ fn scans_respect_bounds_and_order() {
         assert_eq!(last.end, None);
         assert_eq!(numbers(store, &last, Order::Descending), [u16::MAX]);
         assert_eq!(numbers(store, &KeyRange::all(), Order::Ascending).len(), 8);
-        let none = KeyRange { start: vec![2], end: Some(vec![1]) };
+        let none = KeyRange {
+            start: vec![2],
+            end: Some(vec![1]),
+        };
         assert_eq!(numbers(store, &none, Order::Ascending), [0u16; 0]);
-        let edge = KeyRange { start: vec![1, 0], end: Some(vec![1, 1]) };
+        let edge = KeyRange {
+            start: vec![1, 0],
+            end: Some(vec![1, 1]),
+        };
         assert_eq!(numbers(store, &edge, Order::Descending), [256]);
     });
 }
@@ -93,7 +99,10 @@ fn a_range_is_deleted_and_nothing_beside_it() {
         let mut batch = Batch::new();
         batch.delete_range::<Dictionaries>(&KeyRange::prefix(&[1]));
         store.commit(&batch).unwrap();
-        assert_eq!(numbers(store, &KeyRange::all(), Order::Ascending), [250, 251, 252, 253, 254, 255]);
+        assert_eq!(
+            numbers(store, &KeyRange::all(), Order::Ascending),
+            [250, 251, 252, 253, 254, 255]
+        );
     });
 }
 
@@ -118,14 +127,18 @@ fn a_run_is_found_and_adding_it_again_changes_nothing() {
     over_both(|store| {
         let keys: Vec<Vec<u8>> = (0..1000u32).map(|i| i.to_be_bytes().to_vec()).collect();
         for _ in 0..2 {
-            store.add_run(Family::Index, &mut keys.clone().into_iter()).unwrap();
+            store
+                .add_run(Family::Index, &mut keys.clone().into_iter())
+                .unwrap();
         }
         let found: Vec<Vec<u8>> = store
             .scan(Family::Index, &KeyRange::all(), Order::Ascending)
             .map(|row| row.unwrap().0.to_vec())
             .collect();
         assert_eq!(found, keys);
-        store.add_run(Family::Index, &mut std::iter::empty()).unwrap();
+        store
+            .add_run(Family::Index, &mut std::iter::empty())
+            .unwrap();
     });
 }
 
@@ -137,10 +150,16 @@ fn large_values_come_back_whole() {
             class: Class::Content,
             nonce: RecordNonce::from_bytes([9; 16]),
         };
-        let part = |number: u8| ContentPart { dictionary: 0, ciphertext: vec![number; 1 << 20] };
+        let part = |number: u8| ContentPart {
+            dictionary: 0,
+            ciphertext: vec![number; 1 << 20],
+        };
         let mut batch = Batch::new();
         for number in 1..=5u8 {
-            let key = ChunkKey { upload, part: number.into() };
+            let key = ChunkKey {
+                upload,
+                part: number.into(),
+            };
             batch.put::<Chunks>(&key, &part(number));
         }
         store.commit(&batch).unwrap();
@@ -172,12 +191,19 @@ fn rows_survive_closing_and_opening() {
     let mut batch = Batch::new();
     put(&mut batch, 5, b"five");
     store.commit(&batch).unwrap();
-    store.add_run(Family::Index, &mut [vec![1u8]].into_iter()).unwrap();
+    store
+        .add_run(Family::Index, &mut [vec![1u8]].into_iter())
+        .unwrap();
     drop(store);
     for mode in [Mode::Read, Mode::Write] {
         let store = RocksStore::open(&path, mode).unwrap();
         assert_eq!(store.read::<Dictionaries>(&5).unwrap().unwrap(), b"five");
-        assert_eq!(store.scan(Family::Index, &KeyRange::all(), Order::Ascending).count(), 1);
+        assert_eq!(
+            store
+                .scan(Family::Index, &KeyRange::all(), Order::Ascending)
+                .count(),
+            1
+        );
     }
 }
 

@@ -109,7 +109,14 @@ impl TestLog {
         let clock = MovableClock::at(START_MS);
         let settings = settings(&clock);
         let directory = tempfile::tempdir().unwrap();
-        archive::init(&directory.path().join("log"), &log_id(), &origin(), &master(), &settings).unwrap();
+        archive::init(
+            &directory.path().join("log"),
+            &log_id(),
+            &origin(),
+            &master(),
+            &settings,
+        )
+        .unwrap();
         Self {
             directory,
             clock,
@@ -151,7 +158,9 @@ pub fn check_store(store: &dyn Store, outside: Option<Vec<u8>>) -> fsck::Report 
 
 /// Trace records of a seed.
 pub fn traces(seed: u64, count: usize) -> Vec<TraceRecord> {
-    traffic::Traffic::new(seed, START_MS as i64).take(count).collect()
+    traffic::Traffic::new(seed, START_MS as i64)
+        .take(count)
+        .collect()
 }
 
 /// What a faulty store does at its chosen commit.

@@ -256,6 +256,22 @@ fn a_verdict_can_be_said_in_both_languages() {
     );
 }
 
+/// Two records that a holiday brings to one end: the unit's verdict names the later start, and so must the
+/// stricter of the records' verdicts (found by the property below).
+#[test]
+fn of_two_ends_that_a_holiday_makes_one_the_later_start_is_the_reason() {
+    let now = UtcMillis::new(1_325_419_200_000);
+    let ingests = [1_293_058_800_000, 1_293_145_200_000];
+    let record = |millis| {
+        let start = start(UtcMillis::new(millis));
+        Candidate::record(RetentionClass::Receipt, LeafIndex::new(0), start)
+    };
+    let [first, second] = ingests.map(|millis| judged(&record(millis), &[], now));
+    assert_ne!(first, second);
+    assert_eq!(first.stricter(second), second);
+    assert_eq!(second.stricter(first), second);
+}
+
 const YEAR: i64 = 31_557_600_000;
 
 proptest! {

@@ -4,8 +4,7 @@
 //! key    number u16
 //! value  format u8 = 1 | dictionary
 //! ```
-//! Trained on synthetic records only. Written by `init` and by the first open of a newer program. Never removed
-//! while a record needs it.
+//! Trained on synthetic records only. Written by `init`. Never removed.
 
 use super::{ColumnFamily, FORMAT, Family, Malformed, Reader};
 

@@ -6,7 +6,7 @@
 //! key    03   value  format u8 = 1 | 03 | checkpoint note (text)                                 the last one
 //! key    04   value  format u8 = 1 | 04 | leaf index u64           the index has runs for all leaves below it
 //! ```
-//! 01 is written by `init` last of all: a store without it was never finished. 02 is in every batch that adds
+//! 01 is written by `init`. 02 is in every batch that adds
 //! leaves; 03 is the note of the group before, in the same batch, or alone at stop; 04 after each run.
 
 use super::{ColumnFamily, FORMAT, Family, Malformed, Reader};

@@ -1,0 +1,171 @@
+//! The command line: one binary for all roles, one file for each command.
+//!
+//! ```text
+//! status 0   done; the answer is yes
+//! status 1   the answer is no: damaged, does not verify
+//! status 2   wrong use, or it cannot be done; one line on standard error says why
+//! ```
+//!
+//! # Invariants
+//! 1. The answer goes to standard output, progress and the line of a failure to standard error.
+//! 2. Hostile files and arguments end in a status, never in a panic; what came from outside is shown without
+//!    control characters ([`show::printable`]).
+//! 3. Nothing is decided here: commands read files, call the library and show what it says.
+//!
+//! # Map, in reading order
+//! - [`init`], [`fsck`], [`verify`], [`demo`]: a command each
+//! - [`key`]: the file of the master key
+//! - [`show`]: times, text from outside, progress
+
+pub mod demo;
+pub mod fsck;
+pub mod init;
+pub mod key;
+pub mod show;
+pub mod verify;
+
+use anyhow::Result;
+use ceralacca_formats::id::{IdError, LogId, Origin};
+use ceralacca_formats::note::{NoteError, VerifierKey};
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What a command came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// Done, or the answer is yes: status 0.
+    Yes,
+    /// The answer is no: status 1.
+    No,
+}
+
+#[derive(Parser)]
+#[command(name = "ceralacca", version, after_help = STATUSES)]
+/// Ceralacca, an append-only archive for Italian certified mail (PEC).
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const STATUSES: &str = "\
+Exit status: 0 done, the answer is yes; 1 the answer is no (damaged, does not verify);
+2 wrong use, or it cannot be done: one line on standard error says why.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes a new log, and its master key if there is none; prints the key that verifies its checkpoints
+    Init(init::Arguments),
+    /// Checks everything that a log holds, and changes nothing; the log must not be in use
+    Fsck(fsck::Arguments),
+    /// Verifies the proof file of a record with the log's key alone, offline
+    Verify(verify::Arguments),
+    /// Shows the core at work on invented records, in a folder of its own
+    Demo(demo::Arguments),
+}
+
+/// Reads the arguments of this process, does what they say, and gives its status.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error),
+    };
+    let result = match &arguments.command {
+        Command::Init(arguments) => init::run(arguments),
+        Command::Fsck(arguments) => fsck::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+    };
+    match result {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) => cannot(&chain(&error)),
+    }
+}
+
+/// Help and version are answers; all else is wrong use, told in one line.
+fn refused(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(2),
+        },
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            cannot("no command given, see ceralacca --help")
+        }
+        _ => {
+            // The first paragraph says what is wrong; usage and tips follow it.
+            let text = error.to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let words: Vec<&str> = first.split_whitespace().collect();
+            let line = words.join(" ");
+            cannot(line.strip_prefix("error: ").unwrap_or(&line))
+        }
+    }
+}
+
+fn cannot(why: &str) -> ExitCode {
+    // With standard error closed the status still says it.
+    let _ = writeln!(std::io::stderr(), "ceralacca: {}", show::printable(why));
+    ExitCode::from(2)
+}
+
+/// An error with its causes, on one line; a cause that an error shows itself is not repeated.
+fn chain(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if line.contains(&text) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&text);
+    }
+    line
+}
+
+fn log_id(text: &str) -> Result<LogId, IdError> {
+    LogId::try_from(text)
+}
+
+fn origin(text: &str) -> Result<Origin, IdError> {
+    Origin::try_from(text)
+}
+
+/// The key of a log; a witness's verifies no checkpoint of ours.
+fn log_key(text: &str) -> Result<VerifierKey, NoteError> {
+    let key = VerifierKey::parse(text)?;
+    key.is_of_log().then_some(key).ok_or(NoteError::Key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_is_shown_once() {
+        let error = anyhow!("no such file")
+            .context("open log: no such file")
+            .context("check");
+        assert_eq!(chain(&error), "check: open log: no such file");
+    }
+
+    #[test]
+    fn the_key_of_a_witness_is_not_that_of_a_log() {
+        let log = "pec.example.test/log+b0b5d5af+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+        let witness =
+            "witness.example.test/w1+b4f59ab9+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU";
+        assert!(log_key(log).is_ok());
+        assert_eq!(log_key(witness), Err(NoteError::Key));
+    }
+}
