@@ -113,18 +113,20 @@ impl Place {
 
     fn data(&self, part: Part, dictionary: Dictionary) -> [u8; 66] {
         let mut out = [0; 66];
-        let fields: [&[u8]; 8] = [
-            &[FORMAT],
-            self.origin_sha256.as_bytes(),
-            &self.interval.get().to_be_bytes(),
-            &self.class.code().to_be_bytes(),
-            self.nonce.as_bytes(),
-            &part.number.to_be_bytes(),
-            &[u8::from(part.last)],
-            &dictionary.id().to_be_bytes(),
-        ];
-        let bytes = fields.into_iter().flatten();
-        out.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let mut rest = out.as_mut_slice();
+        let mut put = |field: &[u8]| {
+            let (head, tail) = std::mem::take(&mut rest).split_at_mut(field.len());
+            head.copy_from_slice(field);
+            rest = tail;
+        };
+        put(&[FORMAT]);
+        put(self.origin_sha256.as_bytes());
+        put(&self.interval.get().to_be_bytes());
+        put(&self.class.code().to_be_bytes());
+        put(self.nonce.as_bytes());
+        put(&part.number.to_be_bytes());
+        put(&[u8::from(part.last)]);
+        put(&dictionary.id().to_be_bytes());
         out
     }
 }
