@@ -29,8 +29,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// Records in one run: some 16 MiB of memory, half a second of work to write or to rebuild.
-pub const RUN_RECORDS: u64 = 1 << 17;
+/// Records in one run: some 8 MiB of memory, and less than a second of work to rebuild at open.
+pub const RUN_RECORDS: u64 = 1 << 16;
 /// Frozen runs that may wait before the writer waits too.
 const FROZEN_MAX: usize = 2;
 
