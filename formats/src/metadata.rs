@@ -453,7 +453,19 @@ mod tests {
     #[test]
     fn every_type_is_read_back() {
         let number = |n: i64| Integer::try_from(n).unwrap();
+        let every_member = TraceRecord {
+            event_text: Some("21/11/2026 10:15:00".into()),
+            point: Some("accesso".into()),
+            direction: Some("emesso".into()),
+            delivered_to: Some("destinatario@pec.example.org".into()),
+            receipt_form: Some("completa".into()),
+            error: Some("no-dest".into()),
+            error_detail: Some("5.1.1".into()),
+            companion: Some((-1).into()),
+            ..sample()
+        };
         let all = [
+            Metadata::from(every_member),
             Metadata::from(sample()),
             Metadata::from(TraceRecord::default()),
             Metadata::Object(ObjectRecord {

@@ -290,7 +290,10 @@ impl Ingest {
             trace.client_key(&key.principal, &key.key)
         };
         let here = digest(&state.keys);
-        if let Some(first) = store.read::<Idempotency>(&(state.keys.interval, here))? {
+        // A row may be durable a moment before its leaf is published. Such a key goes to the writer, who
+        // answers after publishing: nobody is told of a leaf that readers do not see yet.
+        let known = store.read::<Idempotency>(&(state.keys.interval, here))?;
+        if let Some(first) = known.filter(|first| first.is_within(state.tip.size)) {
             return Ok(Err(first));
         }
         if let Some(previous) = &state.previous_keys {
