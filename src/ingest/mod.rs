@@ -160,6 +160,13 @@ pub struct Ticket {
     submission: Submission,
 }
 
+impl Ticket {
+    /// Whether the writer is to answer; otherwise the submission was found recorded before.
+    pub fn is_with_the_writer(&self) -> bool {
+        matches!(self.state, TicketState::Pending(_))
+    }
+}
+
 enum TicketState {
     Pending(Pending),
     Repeated(LeafIndex),

@@ -5,11 +5,12 @@ use ceralacca::archive::{self, Archive, Log};
 use ceralacca::audit::{Find, ReadError};
 use ceralacca::ingest::{ClientKey, IngestError, Submission};
 use ceralacca::sequencer::{ConfirmError, QueueLimits, SubmitError};
+use ceralacca::store::cf::Family;
 use ceralacca::store::cf::idempotency::Idempotency;
 use ceralacca::store::cf::metadata::{ContentPlace, EncryptedMetadata, RecordKey};
 use ceralacca::store::memory::MemoryStore;
 use ceralacca::store::rocks::{Mode, RocksStore};
-use ceralacca::store::{KeyRange, Order, Rows, Store, outside};
+use ceralacca::store::{Batch, KeyRange, Order, Rows, Scan, Store, StoreError, outside};
 use ceralacca_formats::acknowledgement::Acknowledgement;
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::digest::Sha256;
@@ -302,6 +303,92 @@ fn one_key_submitted_from_many_threads_at_once_is_one_record() {
     );
     assert_eq!(acknowledgements.iter().filter(|a| !a.repeated).count(), 1);
     assert_eq!(log.reader().published().tip.size, TreeSize::new(2));
+}
+
+/// A store that holds the writer between the sync of a batch and everything that follows it.
+struct HoldingStore {
+    inner: Arc<dyn Store>,
+    hold: std::sync::atomic::AtomicBool,
+    held: std::sync::Barrier,
+    go: std::sync::Barrier,
+}
+
+impl Store for HoldingStore {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(family, key)
+    }
+    fn scan(&self, family: Family, range: &KeyRange, order: Order) -> Scan<'_> {
+        self.inner.scan(family, range, order)
+    }
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.inner.commit(batch)?;
+        if self.hold.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            self.held.wait();
+            self.go.wait();
+        }
+        Ok(())
+    }
+    fn add_run(
+        &self,
+        family: Family,
+        keys: &mut dyn Iterator<Item = Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        self.inner.add_run(family, keys)
+    }
+    fn disk_bytes(&self, family: Family) -> Result<u64, StoreError> {
+        self.inner.disk_bytes(family)
+    }
+    fn settle(&self) -> Result<(), StoreError> {
+        self.inner.settle()
+    }
+}
+
+/// The key's row is durable, its leaf not yet published: a second submission that finds the row then must
+/// wait for the writer, not read a log that does not show the leaf.
+#[test]
+fn a_key_that_is_durable_and_not_yet_published_is_answered_by_the_writer() {
+    let memory: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let clock = MovableClock::at(START_MS);
+    let settings = settings(&clock);
+    archive::found(
+        &*memory,
+        &log_id(),
+        &origin(),
+        &master(),
+        &*settings.entropy,
+    )
+    .unwrap();
+    let store = Arc::new(HoldingStore {
+        inner: memory,
+        hold: false.into(),
+        held: std::sync::Barrier::new(2),
+        go: std::sync::Barrier::new(2),
+    });
+    let log = Log::over(
+        Arc::clone(&store) as Arc<dyn Store>,
+        None,
+        &master(),
+        &settings,
+    )
+    .unwrap();
+    let record = traces(6, 1).pop().unwrap();
+    store.hold.store(true, std::sync::atomic::Ordering::SeqCst);
+    let first = log.ingest().submit(keyed(&record, "k")).unwrap();
+    store.held.wait();
+    let second = log.ingest().submit(keyed(&record, "k")).unwrap();
+    assert!(
+        second.is_with_the_writer(),
+        "decided from a row whose leaf is not published"
+    );
+    store.go.wait();
+    let (first, second) = (
+        log.ingest().wait(first).unwrap(),
+        log.ingest().wait(second).unwrap(),
+    );
+    assert_eq!(
+        (first.records, first.repeated),
+        (second.records, !second.repeated)
+    );
 }
 
 #[test]
