@@ -17,7 +17,8 @@
 //!
 //! # Invariants
 //! 1. Nothing is changed, and no finding stops the rest: what can still be checked is.
-//! 2. Memory does not grow with the log: one pass a family, sums instead of lists; the first
+//! 2. Memory does not grow with the records: one pass a family, sums instead of lists. Held whole are the
+//!    interval table, size and root of each kept checkpoint, and the uploads under way; the first
 //!    [`DAMAGES_MAX`] damages are named, all are counted.
 
 use crate::keyring::Keyring;
