@@ -84,6 +84,8 @@ pub struct TraceRecord {
     pub error: Option<Text>,
     /// `errore-esteso`: its text.
     pub error_detail: Option<Text>,
+    /// `ricezione`: the recipients a takeover took charge of.
+    pub taken_over: Vec<Text>,
     /// Where the facts come from an archived object: its leaf index minus this record's.
     pub companion: Option<Integer>,
 }
@@ -97,6 +99,26 @@ pub struct ObjectRecord {
     pub unclassified: Option<Text>,
     /// The object's own Message-ID, as it came.
     pub message_id: Option<Text>,
+}
+
+/// Who was shown what: the companion of a `disclosure`, kept as long as what was disclosed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DisclosureDetail {
+    /// The principal, by its name in the configuration.
+    pub principal: Text,
+    /// The act under which it was asked: a grant's, or empty for a standing role.
+    pub act: Option<Text>,
+    /// What was asked: the call, and its terms.
+    pub query: Text,
+}
+
+/// Leaf indexes from `first` to `last`, both included.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LeafRange {
+    /// The first.
+    pub first: Integer,
+    /// The last.
+    pub last: Integer,
 }
 
 /// The archive's own acts, as far as the log alone needs them.
@@ -126,6 +148,13 @@ pub enum CustodyRecord {
         /// Delay of the cut, in milliseconds.
         late_ms: Integer,
     },
+    /// Records were disclosed; the leaf after this one says to whom.
+    Disclosure {
+        /// The role that allowed it, a word of a closed list.
+        role: Text,
+        /// What was disclosed: ascending, none when nothing was.
+        ranges: Vec<LeafRange>,
+    },
 }
 
 /// The metadata of a record.
@@ -135,7 +164,9 @@ pub enum Metadata {
     Trace(Box<TraceRecord>),
     /// `"type":"object"`.
     Object(ObjectRecord),
-    /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`.
+    /// `"type":"disclosure-detail"`.
+    DisclosureDetail(DisclosureDetail),
+    /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`.
     Custody(CustodyRecord),
 }
 
@@ -152,6 +183,7 @@ impl Metadata {
         ObjectWriter::write(&mut out, |w| match self {
             Self::Trace(record) => record.write(w),
             Self::Object(record) => record.write(w),
+            Self::DisclosureDetail(record) => record.write(w),
             Self::Custody(record) => record.write(w),
         });
         out.into_bytes()
@@ -168,6 +200,9 @@ impl Metadata {
         let metadata = match kind.as_ref().and_then(Text::to_str) {
             Some("trace") => Self::Trace(Box::new(TraceRecord::read(&mut r).map_err(field)?)),
             Some("object") => Self::Object(ObjectRecord::read(&mut r).map_err(field)?),
+            Some("disclosure-detail") => {
+                Self::DisclosureDetail(DisclosureDetail::read(&mut r).map_err(field)?)
+            }
             Some(word) => {
                 let record = CustodyRecord::read(word, &mut r).ok_or(MetadataError::Type)?;
                 Self::Custody(record.map_err(field)?)
@@ -212,6 +247,9 @@ impl TraceRecord {
         w.integer("schema", Integer::from(SCHEMA));
         w.maybe_text("sender", self.sender.as_ref());
         w.maybe_text("subject", self.subject.as_ref());
+        if !self.taken_over.is_empty() {
+            w.texts("taken_over", &self.taken_over);
+        }
         w.text("type", b"trace");
     }
 
@@ -239,6 +277,7 @@ impl TraceRecord {
             receipt_form: r.text("receipt_form")?,
             error: r.text("error")?,
             error_detail: r.text("error_detail")?,
+            taken_over: r.texts("taken_over")?,
             companion: r.integer("companion")?,
         })
     }
@@ -258,6 +297,24 @@ impl ObjectRecord {
             companion: r.integer("companion")?,
             unclassified: r.text("unclassified")?,
             message_id: r.text("message_id")?,
+        })
+    }
+}
+
+impl DisclosureDetail {
+    fn write(&self, w: &mut ObjectWriter<'_>) {
+        w.maybe_text("act", self.act.as_ref());
+        w.text("principal", self.principal.as_bytes());
+        w.text("query", self.query.as_bytes());
+        w.integer("schema", Integer::from(SCHEMA));
+        w.text("type", b"disclosure-detail");
+    }
+
+    fn read(r: &mut ObjectReader) -> Result<Self, &'static str> {
+        Ok(Self {
+            principal: r.text("principal")?.ok_or("principal")?,
+            act: r.text("act")?,
+            query: r.text("query")?.ok_or("query")?,
         })
     }
 }
@@ -294,6 +351,17 @@ impl CustodyRecord {
                 w.integer("schema", schema);
                 w.text("type", b"late-cut");
             }
+            Self::Disclosure { role, ranges } => {
+                if !ranges.is_empty() {
+                    w.objects("ranges", ranges, |range, w| {
+                        w.integer("first", range.first);
+                        w.integer("last", range.last);
+                    });
+                }
+                w.text("role", role.as_bytes());
+                w.integer("schema", schema);
+                w.text("type", b"disclosure");
+            }
         }
     }
 
@@ -308,7 +376,19 @@ impl CustodyRecord {
                 software: r.text("software")?.ok_or("software")?,
             })
         };
+        let disclosure = |r: &mut ObjectReader| {
+            Ok(Self::Disclosure {
+                role: r.text("role")?.ok_or("role")?,
+                ranges: r.objects("ranges", |r| {
+                    Ok(LeafRange {
+                        first: need(r, "first")?,
+                        last: need(r, "last")?,
+                    })
+                })?,
+            })
+        };
         match word {
+            "disclosure" => Some(disclosure(r)),
             "epoch" => Some(epoch(r)),
             "clock-step" => Some(need(r, "step_ms").map(|step_ms| Self::ClockStep { step_ms })),
             "clock-confirmed" => {
@@ -329,11 +409,11 @@ impl CustodyRecord {
 /// A field that the index knows. Codes are on disk and never reused.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Field {
-    /// `identificativo`, exact octets.
+    /// `identificativo`, octets without white space and angle brackets around them.
     Identificativo = 1,
-    /// `msgid` of the original, exact octets.
+    /// `msgid` of the original, as `identificativo`.
     Msgid = 2,
-    /// Own Message-ID of the object or generated message, exact octets.
+    /// Own Message-ID of the object or generated message, as `identificativo`.
     MessageId = 3,
     /// Sender, ASCII letters in lower case.
     Sender = 4,
@@ -359,9 +439,16 @@ impl Field {
         self as u8
     }
 
-    /// The term as it is indexed and searched: addresses without case, all else as it came.
+    /// The term as it is indexed and searched: addresses without case, ids without the white space
+    /// and the one pair of angle brackets around them (some software writes them, some does not), all else
+    /// as it came.
     pub fn normalise(self, text: &[u8]) -> Cow<'_, [u8]> {
         match self {
+            Self::Identificativo | Self::Msgid | Self::MessageId => {
+                let bare = text.trim_ascii();
+                let inner = bare.strip_prefix(b"<").and_then(|t| t.strip_suffix(b">"));
+                inner.unwrap_or(bare).into()
+            }
             Self::Sender | Self::Recipient if text.iter().any(u8::is_ascii_uppercase) => {
                 text.to_ascii_lowercase().into()
             }
@@ -396,7 +483,7 @@ impl Metadata {
                 }
             }
             Self::Object(o) => o.message_id.iter().for_each(|id| add(Field::MessageId, id)),
-            Self::Custody(_) => {}
+            Self::DisclosureDetail(_) | Self::Custody(_) => {}
         }
     }
 
@@ -461,6 +548,7 @@ mod tests {
             receipt_form: Some("completa".into()),
             error: Some("no-dest".into()),
             error_detail: Some("5.1.1".into()),
+            taken_over: vec!["destinatario@pec.example.org".into()],
             companion: Some((-1).into()),
             ..sample()
         };
@@ -486,6 +574,22 @@ mod tests {
             Metadata::Custody(CustodyRecord::LateCut {
                 interval_ms: number(1_763_683_200_000),
                 late_ms: number(5),
+            }),
+            Metadata::Custody(CustodyRecord::Disclosure {
+                role: "auditor".into(),
+                ranges: vec![LeafRange {
+                    first: 3.into(),
+                    last: 7.into(),
+                }],
+            }),
+            Metadata::Custody(CustodyRecord::Disclosure {
+                role: "provider".into(),
+                ranges: Vec::new(),
+            }),
+            Metadata::DisclosureDetail(DisclosureDetail {
+                principal: "tribunale".into(),
+                act: Some("decreto 1/2026".into()),
+                query: "search identificativo=a@b".into(),
             }),
         ];
         for metadata in all {
@@ -519,12 +623,18 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_found_in_any_case_and_ids_exactly() {
+    fn addresses_are_found_in_any_case_and_ids_with_or_without_brackets() {
         let metadata = Metadata::from(sample());
         assert!(metadata.has_term(Field::Sender, b"mittente@pec.example.test"));
         assert!(!metadata.has_term(Field::Sender, b"Mittente@pec.example.test"));
-        assert!(metadata.has_term(Field::MessageId, b"<r1@pec.example.test>"));
-        assert!(!metadata.has_term(Field::MessageId, b"<R1@pec.example.test>"));
+        assert!(metadata.has_term(Field::MessageId, b"r1@pec.example.test"));
+        assert!(!metadata.has_term(Field::MessageId, b"R1@pec.example.test"));
+        for spelling in ["<a@b>", " <a@b>\r\n", "a@b", "\ta@b"] {
+            let term = Field::Msgid.normalise(spelling.as_bytes());
+            assert_eq!(*term, *b"a@b", "{spelling:?}");
+        }
+        assert_eq!(*Field::Msgid.normalise(b"<<a@b>>"), *b"<a@b>");
+        assert_eq!(*Field::Msgid.normalise(b"<a@b"), *b"<a@b");
         let mut count = 0;
         metadata.each_term(|_, _| count += 1);
         assert_eq!(count, 6);

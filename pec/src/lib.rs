@@ -1,0 +1,2 @@
+//! PEC messages: from received bytes to facts.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Synthetic PEC mail.
+#![forbid(unsafe_code)]
