@@ -1,2 +1,47 @@
 //! PEC messages: from received bytes to facts.
+//!
+//! # Invariants
+//! 1. Pure: no I/O, no clock, no randomness, no async, no logging.
+//! 2. Total: any bytes give a [`Reading`]; nothing panics, nothing is refused. What is not understood is
+//!    unclassified, with a [`Reason`].
+//! 3. Bounded: one pass, linear in the input; memory by named constants, whatever the input.
+//! 4. The same bytes give the same reading, however they were cut into pieces.
+//! 5. Facts come from the daticert inside the signed part, and from nowhere else; the anomaly envelope,
+//!    which has none, gives its Message-ID and date only.
+//!
+//! # Not here
+//! Judging the signature: a reading says where the signed octets are, not whether they verify.
+//!
+//! # Map, in reading order
+//! - [`reader`]: the push reader, and what a message is from what was found
+//! - [`reading`], [`reason`]: the answer, and why there is none
+//! - `scan`, `line`: delimiter lines and parts; bounded lines out of pieces
+//! - `header`, `param`, `transfer`: header blocks, parameters and names, transfer encodings
+//! - `daticert`, `xml`, `time`: the facts, the XML they come from, and their time
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod daticert;
+mod header;
+mod line;
+mod param;
+pub mod reader;
+pub mod reading;
+pub mod reason;
+mod scan;
+mod time;
+mod transfer;
+mod xml;
+
+pub use reader::{Reader, read};
+pub use reading::{Detached, Finding, Reading};
+pub use reason::Reason;

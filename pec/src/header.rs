@@ -1,0 +1,216 @@
+//! Header blocks: fields as they came, in any order and any case.
+//!
+//! # Invariants
+//! 1. A block keeps its first octets up to a bound, and says when there were more.
+//! 2. Of a repeated field the first counts, and the repetition is told.
+//! 3. Unfolding removes line breaks only (RFC 5322 section 2.2.3); values keep every other octet.
+
+use crate::line::Piece;
+use std::borrow::Cow;
+
+/// A header block that is being collected.
+pub(crate) struct Block {
+    bytes: Vec<u8>,
+    bytes_max: usize,
+    too_long: bool,
+}
+
+impl Block {
+    /// An empty block that will keep so many octets.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            bytes_max,
+            too_long: false,
+        }
+    }
+
+    /// Takes a line. `false` when it is the blank one that ends the block.
+    ///
+    /// A blank line may hold CRs: files written twice in text mode end every line in CR CR LF.
+    pub(crate) fn push(&mut self, piece: Piece<'_>) -> bool {
+        if piece.whole && piece.break_bytes > 0 && trim_break(piece.bytes).is_empty() {
+            return false;
+        }
+        let room = self.bytes_max.saturating_sub(self.bytes.len());
+        self.too_long |= piece.bytes.len() > room;
+        self.bytes
+            .extend_from_slice(piece.bytes.get(..room).unwrap_or(piece.bytes));
+        true
+    }
+
+    /// Whether the block was longer than what is kept.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.too_long
+    }
+
+    /// The fields.
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        Fields(&self.bytes)
+    }
+}
+
+/// The fields of a header block.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    /// From the octets of a block, without the blank line.
+    pub(crate) fn new(block: &'a [u8]) -> Self {
+        Self(block)
+    }
+
+    /// Name and folded value of each field, in order. Lines that are no field are passed over.
+    pub(crate) fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        // An editor of another system may have put a byte order mark before everything.
+        let mut rest = self.0.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.0);
+        std::iter::from_fn(move || {
+            loop {
+                if rest.is_empty() {
+                    return None;
+                }
+                let (field, tail) = rest.split_at(field_end(rest));
+                rest = tail;
+                if let Some(split) = split_field(field) {
+                    return Some(split);
+                }
+            }
+        })
+    }
+
+    /// The unfolded, trimmed value of the first field of a name, and whether there are more of that name.
+    pub(crate) fn first(self, name: &str) -> Option<(Cow<'a, [u8]>, bool)> {
+        let is_named = |field: &(&[u8], &[u8])| field.0.eq_ignore_ascii_case(name.as_bytes());
+        let mut named = self.iter().filter(is_named);
+        let (_, value) = named.next()?;
+        Some((unfold(value), named.next().is_some()))
+    }
+
+    /// The same, without the repetitions.
+    pub(crate) fn value(self, name: &str) -> Option<Cow<'a, [u8]>> {
+        self.first(name).map(|(value, _)| value)
+    }
+
+    /// Whether there is a field of that name.
+    pub(crate) fn has(self, name: &str) -> bool {
+        self.iter()
+            .any(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
+/// Where the field that begins here ends: after the first line that no continuation follows.
+fn field_end(bytes: &[u8]) -> usize {
+    let mut end = 0;
+    loop {
+        let Some(tail) = bytes.get(end..) else {
+            return bytes.len();
+        };
+        match memchr::memchr(b'\n', tail) {
+            None => return bytes.len(),
+            Some(at) => end += at + 1,
+        }
+        if !matches!(bytes.get(end), Some(b' ' | b'\t')) {
+            return end;
+        }
+    }
+}
+
+/// Name and value of a field, if it is one.
+fn split_field(field: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr::memchr(b':', field)?;
+    let (name, value) = field.split_at_checked(colon)?;
+    let name = name.trim_ascii_end();
+    let printable = name.iter().all(|c| matches!(c, 33..=126));
+    (printable && !name.is_empty()).then(|| (name, value.get(1..).unwrap_or_default()))
+}
+
+/// A value without its line breaks, trimmed.
+fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    let value = value.trim_ascii();
+    if memchr::memchr(b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let lines = value.split_inclusive(|c| *c == b'\n');
+    Cow::Owned(lines.flat_map(trim_break).copied().collect())
+}
+
+/// A line without its break, however many CRs stand before the LF.
+fn trim_break(line: &[u8]) -> &[u8] {
+    let Some(mut line) = line.strip_suffix(b"\n") else {
+        return line;
+    };
+    while let Some(shorter) = line.strip_suffix(b"\r") {
+        line = shorter;
+    }
+    line
+}
+
+/// Splits an entity into its header block and its body.
+pub(crate) fn split_entity(entity: &[u8]) -> (Fields<'_>, &[u8]) {
+    let mut at = 0;
+    for line in entity.split_inclusive(|c| *c == b'\n') {
+        let next = at + line.len();
+        if line.ends_with(b"\n") && trim_break(line).is_empty() {
+            let head = entity.get(..at).unwrap_or_default();
+            return (Fields::new(head), entity.get(next..).unwrap_or_default());
+        }
+        at = next;
+    }
+    (Fields::new(entity), &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(block: &[u8], name: &str) -> Option<String> {
+        let value = Fields::new(block).value(name)?;
+        Some(String::from_utf8_lossy(&value).into_owned())
+    }
+
+    #[test]
+    fn names_have_no_case_and_no_order() {
+        let block = b"X-TipoRicevuta: breve\r\nmessage-id : <a@example.test>\r\nDATE:x\r\n";
+        assert_eq!(value(block, "x-tiporicevuta").unwrap(), "breve");
+        assert_eq!(value(block, "Message-ID").unwrap(), "<a@example.test>");
+        assert_eq!(value(block, "Date").unwrap(), "x");
+        assert_eq!(value(block, "Subject"), None);
+    }
+
+    #[test]
+    fn folds_lose_their_breaks_and_nothing_else() {
+        let block = b"Content-Type: multipart/mixed; \r\n\tboundary=\"b\"\r\nX: 1\n";
+        assert_eq!(
+            value(block, "content-type").unwrap(),
+            "multipart/mixed; \tboundary=\"b\""
+        );
+        assert_eq!(
+            value(b"Message-ID:\r\n <a@b>\r\n", "message-id").unwrap(),
+            "<a@b>"
+        );
+        assert_eq!(value(b"A: 1\r\r\n 2\r\r\n", "a").unwrap(), "1 2");
+    }
+
+    #[test]
+    fn the_first_of_a_repeated_field_counts_and_the_repetition_is_told() {
+        let fields = Fields::new(b"A: 1\nB: 3\na: 2\n");
+        assert_eq!(fields.first("a"), Some((Cow::Borrowed(&b"1"[..]), true)));
+        assert_eq!(fields.first("b"), Some((Cow::Borrowed(&b"3"[..]), false)));
+    }
+
+    #[test]
+    fn lines_that_are_no_field_are_passed_over() {
+        let block = b"From anna Tue May  7 09:10:11 2024\n>x\n:empty\nnome con spazi: 1\nA: 1\n";
+        assert_eq!(Fields::new(block).iter().count(), 1);
+        assert_eq!(value(b"\xef\xbb\xbfA: 1\n", "A").unwrap(), "1");
+    }
+
+    #[test]
+    fn an_entity_without_a_blank_line_is_all_header() {
+        let (fields, body) = split_entity(b"A: 1\r\nB: 2");
+        assert!(fields.has("b") && body.is_empty());
+        let (fields, body) = split_entity(b"A: 1\r\r\n\r\r\nbody");
+        assert_eq!((fields.iter().count(), body), (1, &b"body"[..]));
+        assert_eq!(split_entity(b"\nbody").1, b"body");
+    }
+}

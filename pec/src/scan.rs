@@ -1,0 +1,339 @@
+//! The parts of a multipart/signed: where they are, and which of them is the daticert.
+//!
+//! ```text
+//! multipart/signed               outer delimiters: three at most
+//! ├── multipart/mixed            the signed entity
+//! │   ├── text …                 inner delimiters: its direct children, in any order
+//! │   ├── daticert.xml           the only body that is kept
+//! │   └── postacert.eml          whatever is in it is not ours
+//! └── the signature entity
+//! ```
+//!
+//! # Invariants
+//! 1. A delimiter is a whole line: `--`, the boundary, perhaps `--`, then only blanks (RFC 2046 section
+//!    5.1.1). The line break before it belongs to it. Only the close delimiter may lack its own: a file cut off
+//!    after `--B` may have been going to say `--B2`.
+//! 2. Outer delimiters are looked for everywhere, inner ones only in the signed entity, and nobody else's
+//!    anywhere: no nesting, however broken, moves what was signed.
+//! 3. A second daticert among the direct children is no choice to make: there is then no daticert.
+//! 4. Kept: one header block, one daticert body, each within its bound.
+
+use crate::header::{Block, Fields};
+use crate::line::Piece;
+use crate::param::Structured;
+use crate::reading::Finding;
+use crate::reason::Reason;
+use crate::transfer::Encoding;
+use std::ops::Range;
+
+/// The longest header block of a part that is read.
+pub const PART_HEADER_BYTES_MAX: usize = 64 << 10;
+/// The longest daticert body, as encoded, that is kept.
+pub const DATICERT_BYTES_MAX: usize = 16 << 20;
+/// The most delimiters of the signed entity that are followed.
+pub const DELIMITERS_MAX: usize = 1000;
+/// The longest boundary; RFC 2046 allows 70 octets.
+pub const BOUNDARY_BYTES_MAX: usize = 1024;
+
+/// The boundary a Content-Type states. Blanks at its end cannot be part of it.
+pub(crate) fn boundary(content_type: &Structured) -> Option<Vec<u8>> {
+    let mut boundary = content_type.parameter("boundary")?;
+    boundary.truncate(boundary.trim_ascii_end().len());
+    (1..=BOUNDARY_BYTES_MAX)
+        .contains(&boundary.len())
+        .then_some(boundary)
+}
+
+/// The body of the daticert part, and how to read it.
+pub(crate) struct Part {
+    /// As encoded.
+    pub body: Vec<u8>,
+    pub encoding: Encoding,
+    /// The charset of its Content-Type.
+    pub charset: Option<Vec<u8>>,
+}
+
+/// What was found in a body of type multipart/signed.
+#[derive(Default)]
+pub(crate) struct Scan {
+    pub signed: Option<Range<u64>>,
+    pub signature: Option<Range<u64>>,
+    pub postacert: Option<Range<u64>>,
+    pub daticert: Option<Part>,
+    /// Whether there was a daticert at all, kept or not.
+    pub has_daticert: bool,
+    /// The first thing that forbids to take facts from the signed part.
+    pub problem: Option<Reason>,
+    pub findings: Vec<Finding>,
+}
+
+/// Where the scanner is.
+enum State {
+    /// Before the first outer delimiter.
+    Preamble,
+    /// In the header of the signed entity.
+    EntityHead(Block),
+    /// In the signed entity, in nothing that is kept.
+    Entity,
+    /// In the header of a direct child.
+    ChildHead(Block),
+    /// In the body of the daticert.
+    Daticert,
+    /// In the body of the original, which began here.
+    Postacert(u64),
+    /// In the signature entity.
+    Signature,
+    /// After the third delimiter, or the close delimiter.
+    Done,
+}
+
+/// Takes the lines of the body.
+pub(crate) struct Scanner {
+    outer: Vec<u8>,
+    /// The boundary of the signed entity, while its delimiters count.
+    inner: Option<Vec<u8>>,
+    state: State,
+    /// Where the current outer part begins.
+    part_at: u64,
+    /// Length of the break that ended the line before.
+    break_bytes: u8,
+    /// Inner delimiters so far.
+    delimiters: usize,
+    /// Whether the original found so far has the name that the rules give it.
+    postacert_named: bool,
+    found: Scan,
+}
+
+impl Scanner {
+    /// For a multipart/signed of this boundary.
+    pub(crate) fn new(boundary: Vec<u8>) -> Self {
+        Self {
+            outer: boundary,
+            inner: None,
+            state: State::Preamble,
+            part_at: 0,
+            break_bytes: 0,
+            delimiters: 0,
+            postacert_named: false,
+            found: Scan::default(),
+        }
+    }
+
+    /// Whether nothing that follows matters.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Takes a line, or a stretch of a long one.
+    pub(crate) fn push(&mut self, piece: Piece<'_>) {
+        if let Some(close) = delimiter(piece, Some(&self.outer)) {
+            self.outer_delimiter(piece, close);
+        } else if let Some(close) = delimiter(piece, self.inner.as_deref()) {
+            self.inner_delimiter(piece, close);
+        } else {
+            self.line(piece);
+        }
+        self.break_bytes = piece.break_bytes;
+    }
+
+    /// The input has ended here.
+    pub(crate) fn finish(mut self, end: u64) -> Scan {
+        match self.state {
+            State::Done => {}
+            State::Signature => {
+                self.found.signature = Some(self.part_at..end);
+                self.found.findings.push(Finding::NoCloseDelimiter);
+            }
+            _ => {
+                self.break_bytes = 0;
+                self.end_child(end);
+                self.refuse(Reason::Truncated);
+            }
+        }
+        self.found
+    }
+
+    fn line(&mut self, piece: Piece<'_>) {
+        let body_at = piece.at + piece.bytes.len() as u64;
+        let head_ends = match &mut self.state {
+            State::EntityHead(block) | State::ChildHead(block) => !block.push(piece),
+            State::Daticert => {
+                self.keep(piece.bytes);
+                false
+            }
+            _ => false,
+        };
+        if head_ends {
+            self.end_head(body_at);
+        }
+    }
+
+    fn outer_delimiter(&mut self, piece: Piece<'_>, close: bool) {
+        let end = self.end_before(piece, self.part_at);
+        let next_at = piece.at + piece.bytes.len() as u64;
+        match self.state {
+            State::Done => return,
+            State::Preamble if !close => {
+                self.state = State::EntityHead(Block::new(PART_HEADER_BYTES_MAX));
+            }
+            State::Signature => {
+                self.found.signature = Some(self.part_at..end);
+                if !close {
+                    self.found.findings.push(Finding::ExtraPart);
+                }
+                self.state = State::Done;
+            }
+            State::Preamble => {
+                self.refuse(Reason::NotSigned);
+                self.state = State::Done;
+            }
+            _ => {
+                self.end_child(piece.at);
+                self.inner = None;
+                if close {
+                    self.refuse(Reason::NotSigned);
+                    self.state = State::Done;
+                } else {
+                    self.found.signed = Some(self.part_at..end);
+                    self.state = State::Signature;
+                }
+            }
+        }
+        self.part_at = next_at;
+    }
+
+    fn inner_delimiter(&mut self, piece: Piece<'_>, close: bool) {
+        self.end_child(piece.at);
+        self.delimiters += 1;
+        if self.delimiters > DELIMITERS_MAX {
+            self.refuse(Reason::TooManyParts);
+        }
+        if close || self.delimiters > DELIMITERS_MAX {
+            self.inner = None;
+            self.state = State::Entity;
+        } else {
+            self.state = State::ChildHead(Block::new(PART_HEADER_BYTES_MAX));
+        }
+    }
+
+    /// Where a part that began at `start` ends, if a delimiter follows.
+    fn end_before(&self, delimiter: Piece<'_>, start: u64) -> u64 {
+        let end = delimiter.at.saturating_sub(u64::from(self.break_bytes));
+        end.max(start)
+    }
+
+    /// A header block is complete: the state becomes that of the body.
+    fn end_head(&mut self, body_at: u64) {
+        match std::mem::replace(&mut self.state, State::Entity) {
+            State::EntityHead(block) => {
+                self.check(&block);
+                let content_type = block.fields().value("content-type").unwrap_or_default();
+                let content_type = Structured::parse(&content_type);
+                if content_type.value == b"multipart/mixed" {
+                    self.inner = boundary(&content_type);
+                }
+            }
+            State::ChildHead(block) => {
+                self.check(&block);
+                self.begin_child(block.fields(), body_at);
+            }
+            other => self.state = other,
+        }
+    }
+
+    fn check(&mut self, block: &Block) {
+        if block.is_too_long() {
+            self.refuse(Reason::HeaderTooLong);
+        }
+    }
+
+    fn begin_child(&mut self, fields: Fields<'_>, body_at: u64) {
+        let structured = |name: &str| Structured::parse(&fields.value(name).unwrap_or_default());
+        let content_type = structured("content-type");
+        let disposition = structured("content-disposition");
+        let is_named = |name: &str| {
+            content_type.is_named("name", name) || disposition.is_named("filename", name)
+        };
+        match content_type.value.as_slice() {
+            b"application/xml" | b"text/xml" if is_named("daticert.xml") => {
+                let encoding = fields.value("content-transfer-encoding");
+                self.begin_daticert(Part {
+                    body: Vec::new(),
+                    encoding: Encoding::named(encoding.as_deref()),
+                    charset: content_type.parameter("charset"),
+                });
+            }
+            b"message/rfc822" => {
+                let named = is_named("postacert.eml");
+                if self.found.postacert.is_none() || (named && !self.postacert_named) {
+                    self.postacert_named = named;
+                    self.state = State::Postacert(body_at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn begin_daticert(&mut self, part: Part) {
+        if self.found.has_daticert {
+            self.found.daticert = None;
+            self.refuse(Reason::TwoDaticert);
+        } else {
+            self.found.has_daticert = true;
+            self.found.daticert = Some(part);
+            self.state = State::Daticert;
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let Some(part) = &mut self.found.daticert else {
+            return;
+        };
+        if part.body.len() + bytes.len() > DATICERT_BYTES_MAX {
+            self.found.daticert = None;
+            self.refuse(Reason::DaticertTooLarge);
+        } else {
+            part.body.extend_from_slice(bytes);
+        }
+    }
+
+    /// What was being read in the signed entity ends before the line that begins at `at`.
+    fn end_child(&mut self, at: u64) {
+        if matches!(self.state, State::EntityHead(_) | State::ChildHead(_)) {
+            self.end_head(at);
+        }
+        let end = at.saturating_sub(u64::from(self.break_bytes));
+        match std::mem::replace(&mut self.state, State::Entity) {
+            State::Daticert => {
+                if let Some(part) = &mut self.found.daticert {
+                    let kept = part.body.len().saturating_sub(self.break_bytes.into());
+                    part.body.truncate(kept);
+                }
+            }
+            State::Postacert(start) => self.found.postacert = Some(start..end.max(start)),
+            _ => {}
+        }
+    }
+
+    /// The first reason stands.
+    fn refuse(&mut self, reason: Reason) {
+        self.found.problem.get_or_insert(reason);
+    }
+}
+
+/// Whether a line is a delimiter of this boundary, and if so whether it is the close delimiter.
+fn delimiter(piece: Piece<'_>, boundary: Option<&[u8]>) -> Option<bool> {
+    if !piece.whole {
+        return None;
+    }
+    let rest = piece.bytes.strip_prefix(b"--")?.strip_prefix(boundary?)?;
+    let (close, blanks) = match rest.strip_prefix(b"--") {
+        Some(blanks) => (true, blanks),
+        None => (false, rest),
+    };
+    let blank = blanks
+        .iter()
+        .all(|c| matches!(c, b' ' | b'\t' | b'\r' | b'\n'));
+    let ended = close || piece.break_bytes > 0;
+    (blank && ended).then_some(close)
+}

@@ -1,0 +1,10 @@
+//! PEC messages, read: built by families of engines, nested, broken, cut; and real ones, where there are.
+#![forbid(unsafe_code)]
+
+mod bombs;
+mod build;
+mod families;
+mod nesting;
+mod reasons;
+mod samples;
+mod splits;
