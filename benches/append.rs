@@ -18,16 +18,17 @@
 #[allow(dead_code)]
 mod traffic;
 
+use ceralacca::access::{self, Principal};
 use ceralacca::archive::{self, Log, Settings};
 use ceralacca::audit::fsck;
-use ceralacca::ingest::{ClientKey, Submission};
+use ceralacca::ingest::{ClientKey, Ingest, Submission};
 use ceralacca::keyring::Keyring;
 use ceralacca::store::cf::Family;
 use ceralacca::store::rocks::{Mode, RocksStore, bare_engine, run_options};
 use ceralacca::store::{KeyRange, Order, Store, outside};
 use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::digest::Sha256;
-use ceralacca_formats::id::{LeafIndex, LogId, Origin};
+use ceralacca_formats::id::{LeafIndex, LogId, Origin, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{Metadata, ObjectRecord, Recipient, TraceRecord};
 use ceralacca_formats::secret::MasterKey;
@@ -208,10 +209,7 @@ fn decode(mut fields: &[u8]) -> TraceRecord {
 }
 
 fn submission(number: u64, fields: &[u8]) -> Submission {
-    let key = ClientKey {
-        principal: "piattaforma-1".to_owned(),
-        key: number.to_be_bytes().to_vec(),
-    };
+    let key = ClientKey(number.to_be_bytes().to_vec());
     Submission::trace(Class::Trace, decode(fields), Some(key))
 }
 
@@ -356,11 +354,12 @@ fn submit(
     next: &AtomicU64,
     done: &AtomicU64,
 ) -> BTreeSet<u64> {
+    let submitter = submitter(log);
     let mut waiting = VecDeque::new();
     let mut sizes = BTreeSet::new();
     let mut last_note: Arc<str> = "".into();
     let mut finish = |ticket| {
-        let acknowledgement = log.ingest().wait(ticket).expect("acknowledgement");
+        let acknowledgement = submitter.wait(ticket).expect("acknowledgement");
         assert!(!acknowledgement.repeated && acknowledgement.records.len() == 1);
         // One note a group, shared by its acknowledgements.
         if !Arc::ptr_eq(&last_note, &acknowledgement.checkpoint) {
@@ -380,7 +379,7 @@ fn submit(
             if waiting.len() >= options.window {
                 finish(waiting.pop_front().expect("a ticket"));
             }
-            let ticket = log.ingest().submit_waiting(submission(number, fields));
+            let ticket = submitter.submit_waiting(submission(number, fields));
             waiting.push_back(ticket.expect("submitted"));
         }
     }
@@ -388,8 +387,15 @@ fn submit(
     sizes
 }
 
+fn submitter(log: &Log) -> Ingest {
+    let now = UtcMillis::new(0);
+    let permit = access::authorize(&Principal::development(), log.id(), now).expect("permit");
+    log.ingest(&permit).expect("permit for this log")
+}
+
 fn upload(log: &Log) {
-    let mut upload = log.ingest().upload(Class::Content);
+    let submitter = submitter(log);
+    let mut upload = submitter.upload(Class::Content);
     let piece: Vec<u8> = (0..1_000_000u64)
         .map(|n| Sha256::of(&n.to_be_bytes()).as_bytes()[0])
         .collect();
@@ -400,7 +406,7 @@ fn upload(log: &Log) {
     let object = ObjectRecord::default();
     let kind = ceralacca_formats::leaf::Kind::Message;
     let submission = Submission::object(kind, Class::Content, object, content, None, None);
-    let acknowledgement = log.ingest().record(submission).expect("object recorded");
+    let acknowledgement = submitter.record(submission).expect("object recorded");
     assert_eq!(acknowledgement.records[0].content.bytes, 150_000_000);
     println!("  a 150 MB object was recorded meanwhile");
 }

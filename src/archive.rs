@@ -4,13 +4,17 @@
 //! <data>/logs/<log id>/     one log (store::outside draws it)
 //! ```
 
+use crate::access::{Denied, Permit, Status, Submit};
 use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::audit::Reader;
+use crate::desk::Desk;
+use crate::disclosure::Disclosures;
 use crate::ingest::{Ingest, OBJECT_BYTES_MAX};
 use crate::keyring::{KeyError, Keyring};
 use crate::sequencer::{
     ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, WriterError,
 };
+use crate::store::cf::Family;
 use crate::store::cf::dictionary::Dictionaries;
 use crate::store::cf::state::{Identity, State, StateRow};
 use crate::store::outside::{FORMAT_VERSION, LogDirectory};
@@ -18,11 +22,12 @@ use crate::store::rocks::{Mode, RocksStore};
 use crate::store::{Batch, Store, StoreError};
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
 use ceralacca_formats::encrypt::Dictionary;
-use ceralacca_formats::id::{LogId, Origin, TreeSize, UtcMillis};
+use ceralacca_formats::id::{IntervalId, LogId, Origin, TreeSize, UtcMillis};
+use ceralacca_formats::leaf::Class;
 use ceralacca_formats::note::{NoteSigner, VerifierKey};
 use ceralacca_formats::secret::MasterKey;
 use ceralacca_formats::tree::RootHash;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,6 +67,18 @@ pub struct Settings {
     pub limits: QueueLimits,
     /// The largest object, in bytes.
     pub object_bytes_max: u64,
+    /// Logs of the Ministry of Justice's provider: their trace records are kept five years (DM 44/2011
+    /// art. 4(3)).
+    pub justice: BTreeSet<LogId>,
+}
+
+impl Settings {
+    fn trace_class(&self, log: &LogId) -> Class {
+        match self.justice.contains(log) {
+            true => Class::Justice,
+            false => Class::Trace,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -72,6 +89,7 @@ impl Default for Settings {
             schedule: Schedule::default(),
             limits: QueueLimits::default(),
             object_bytes_max: OBJECT_BYTES_MAX,
+            justice: BTreeSet::new(),
         }
     }
 }
@@ -117,6 +135,21 @@ pub fn found(
     Ok(signer)
 }
 
+/// How a log fares.
+#[derive(Clone, Copy, Debug)]
+pub struct LogState {
+    /// Size of the published tree.
+    pub size: TreeSize,
+    /// The open interval.
+    pub interval: IntervalId,
+    /// Cuts wait until the time is proven.
+    pub cuts_suspended: bool,
+    /// Up to which leaf sorted runs of the index reach.
+    pub indexed: TreeSize,
+    /// Bytes of the store on disk.
+    pub disk_bytes: u64,
+}
+
 /// An open log: its writer, and what reads and submits.
 pub struct Log {
     id: LogId,
@@ -124,6 +157,7 @@ pub struct Log {
     verifier: VerifierKey,
     sequencer: Arc<Sequencer>,
     reader: Reader,
+    disclosures: Disclosures,
     ingest: Ingest,
     swept_uploads: u64,
 }
@@ -163,12 +197,14 @@ impl Log {
         let sequencer = Arc::new(Sequencer::start(recovered, settings.limits)?);
         let published = Arc::clone(sequencer.published());
         let reader = Reader::new(store, keyring, published, index);
+        let disclosures = Disclosures::new(Arc::clone(&sequencer), Arc::clone(&settings.entropy));
         let ingest = Ingest::new(
             Arc::clone(&sequencer),
             reader.clone(),
             Arc::clone(&settings.entropy),
             identity.origin.clone(),
             settings.object_bytes_max,
+            settings.trace_class(&identity.log),
         );
         Ok(Self {
             id: identity.log,
@@ -176,6 +212,7 @@ impl Log {
             verifier,
             sequencer,
             reader,
+            disclosures,
             ingest,
             swept_uploads,
         })
@@ -196,14 +233,41 @@ impl Log {
         &self.verifier
     }
 
-    /// What reads it.
+    /// The engine below the use cases, which asks for no permit: for checks, benches and simulation. No
+    /// service may name it (`tests/it/layering.rs`).
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// What submits to it.
-    pub fn ingest(&self) -> &Ingest {
-        &self.ingest
+    /// Submits to it, for the holder of a permit for this log.
+    pub fn ingest(&self, permit: &Permit<Submit>) -> Result<Ingest, Denied> {
+        self.check(permit)?;
+        Ok(self.ingest.of(permit))
+    }
+
+    /// Reads it, for the holder of a permit for this log.
+    pub fn desk<'a, A>(&'a self, permit: &'a Permit<A>) -> Result<Desk<'a, A>, Denied> {
+        self.check(permit)?;
+        Ok(Desk::new(&self.reader, &self.disclosures, permit))
+    }
+
+    fn check<A>(&self, permit: &Permit<A>) -> Result<(), Denied> {
+        (*permit.log() == self.id).then_some(()).ok_or(Denied)
+    }
+
+    /// The leaves of its published tree, its open interval and its index, in numbers.
+    pub fn state(&self, _: &Permit<Status>) -> Result<LogState, StoreError> {
+        let published = self.reader.published();
+        let disk_bytes = Family::ALL
+            .iter()
+            .map(|family| self.reader.store().disk_bytes(*family));
+        Ok(LogState {
+            size: published.tip.size,
+            interval: published.open_interval(),
+            cuts_suspended: published.suspended,
+            indexed: self.reader.coverage().runs,
+            disk_bytes: disk_bytes.sum::<Result<u64, _>>()?,
+        })
     }
 
     /// Uploads swept at open because their leaf never came.

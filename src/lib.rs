@@ -22,13 +22,18 @@
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+pub mod access;
 pub mod ambient;
+pub mod api;
 pub mod archive;
 pub mod audit;
 pub mod cli;
+pub mod desk;
+pub mod disclosure;
 pub mod index;
 pub mod ingest;
 pub mod keyring;
 pub mod record;
 pub mod sequencer;
+pub mod server;
 pub mod store;

@@ -175,8 +175,14 @@ impl Reader {
 
     /// The proof file of a record, under the published checkpoint.
     pub fn proof(&self, state: &Published, index: LeafIndex) -> Result<ProofFile, ReadError> {
+        self.proof_of(state, &self.record(state, index)?)
+    }
+
+    /// The proof file of an opened record, under the published checkpoint.
+    pub fn proof_of(&self, state: &Published, opened: &Opened) -> Result<ProofFile, ReadError> {
+        let index = opened.leaf.seq;
         Ok(ProofFile {
-            record: self.record(state, index)?.proven(),
+            record: opened.proven(),
             index,
             path: self.inclusion(state, index, state.tip.size)?,
             note: state.checkpoint.note().to_owned(),

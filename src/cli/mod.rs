@@ -13,7 +13,7 @@
 //! 3. Nothing is decided here: commands read files, call the library and show what it says.
 //!
 //! # Map, in reading order
-//! - [`init`], [`fsck`], [`verify`], [`demo`]: a command each
+//! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
 //! - [`key`]: the file of the master key
 //! - [`show`]: times, text from outside, progress
 
@@ -21,6 +21,7 @@ pub mod demo;
 pub mod fsck;
 pub mod init;
 pub mod key;
+pub mod serve;
 pub mod show;
 pub mod verify;
 
@@ -57,6 +58,8 @@ Exit status: 0 done, the answer is yes; 1 the answer is no (damaged, does not ve
 enum Command {
     /// Makes a new log, and its master key if there is none; prints the key that verifies its checkpoints
     Init(init::Arguments),
+    /// Serves the logs of a configuration over gRPC, until SIGTERM or SIGINT
+    Serve(serve::Arguments),
     /// Checks everything that a log holds, and changes nothing; the log must not be in use
     Fsck(fsck::Arguments),
     /// Verifies the proof file of a record with the log's key alone, offline
@@ -73,6 +76,7 @@ pub fn run() -> ExitCode {
     };
     let result = match &arguments.command {
         Command::Init(arguments) => init::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Fsck(arguments) => fsck::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),

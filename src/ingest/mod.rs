@@ -11,6 +11,11 @@
 //!    error that changes nothing.
 //! 3. Dropping a ticket cancels nothing.
 
+mod object;
+
+pub use object::{Declared, ObjectUpload};
+
+use crate::access::{Permit, Submit};
 use crate::ambient::Entropy;
 use crate::audit::{ReadError, Reader};
 use crate::keyring::IntervalKeys;
@@ -63,14 +68,9 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
-/// A client's own name for a submission.
+/// A client's own name for a submission. The same key of another principal is another key.
 #[derive(Clone)]
-pub struct ClientKey {
-    /// Who submits: the same key of another principal is another key.
-    pub principal: String,
-    /// The key.
-    pub key: Vec<u8>,
-}
+pub struct ClientKey(pub Vec<u8>);
 
 /// What is submitted: one record, or an object with the trace record of its facts. Not to be copied: a
 /// staged content has one leaf.
@@ -130,6 +130,14 @@ impl Submission {
         }
     }
 
+    /// Why an object was not understood: a stable code.
+    pub fn unclassified(&self) -> Option<&str> {
+        match &self.drafts.first()?.metadata {
+            Metadata::Object(object) => object.unclassified.as_ref()?.to_str(),
+            _ => None,
+        }
+    }
+
     /// SHA-256 of what is received: the object's bytes, or the canonical metadata of the trace record.
     pub fn received_sha256(&self) -> Sha256 {
         self.received_sha256
@@ -144,14 +152,16 @@ enum Held {
     Staged(crate::record::upload::StagedContent),
 }
 
-/// Takes submissions for one log.
+/// Takes submissions of one principal for one log.
 #[derive(Clone)]
 pub struct Ingest {
+    principal: Arc<str>,
     sequencer: Arc<Sequencer>,
     reader: Reader,
     entropy: Arc<dyn Entropy>,
     origin: Origin,
     object_bytes_max: u64,
+    trace_class: Class,
 }
 
 /// A submission handed to the writer.
@@ -160,7 +170,52 @@ pub struct Ticket {
     submission: Submission,
 }
 
+/// A submission with the writer's answer to it.
+pub struct Answered {
+    outcome: Outcome,
+    submission: Submission,
+}
+
+impl Answered {
+    /// Whether it was recorded now: then its acknowledgement needs no reads.
+    pub fn is_recorded(&self) -> bool {
+        matches!(self.outcome, Outcome::Recorded { .. })
+    }
+}
+
+/// What became of an answered submission.
+pub enum Settled {
+    /// It is recorded.
+    Acknowledged(Box<Acknowledgement>),
+    /// It was handed to the writer again.
+    Again(Ticket),
+}
+
 impl Ticket {
+    /// Waits for the writer on this thread.
+    pub fn wait(self) -> Result<Answered, SubmitError> {
+        let outcome = match self.state {
+            TicketState::Repeated(first) => Outcome::Repeated(first),
+            TicketState::Pending(pending) => pending.wait()?,
+        };
+        Ok(Answered {
+            outcome,
+            submission: self.submission,
+        })
+    }
+
+    /// Waits for the writer in a task.
+    pub async fn answered(self) -> Result<Answered, SubmitError> {
+        let outcome = match self.state {
+            TicketState::Repeated(first) => Outcome::Repeated(first),
+            TicketState::Pending(pending) => pending.answer().await?,
+        };
+        Ok(Answered {
+            outcome,
+            submission: self.submission,
+        })
+    }
+
     /// Whether the writer is to answer; otherwise the submission was found recorded before.
     pub fn is_with_the_writer(&self) -> bool {
         matches!(self.state, TicketState::Pending(_))
@@ -179,13 +234,29 @@ impl Ingest {
         entropy: Arc<dyn Entropy>,
         origin: Origin,
         object_bytes_max: u64,
+        trace_class: Class,
     ) -> Self {
         Self {
+            principal: "".into(),
             sequencer,
             reader,
             entropy,
             origin,
             object_bytes_max,
+            trace_class,
+        }
+    }
+
+    /// The class of this log's trace records.
+    pub fn trace_class(&self) -> Class {
+        self.trace_class
+    }
+
+    /// The same, for the holder of a permit.
+    pub(crate) fn of(&self, permit: &Permit<Submit>) -> Self {
+        Self {
+            principal: permit.shared_principal(),
+            ..self.clone()
         }
     }
 
@@ -202,27 +273,44 @@ impl Ingest {
     /// Waits for the writer and gives the acknowledgement.
     pub fn wait(&self, mut ticket: Ticket) -> Result<Acknowledgement, IngestError> {
         loop {
-            let outcome = match ticket.state {
-                TicketState::Repeated(first) => Outcome::Repeated(first),
-                TicketState::Pending(pending) => pending.wait()?,
-            };
-            match outcome {
-                Outcome::Recorded {
-                    records,
-                    time,
-                    checkpoint,
-                } => {
-                    let received = ticket.submission.received_sha256;
-                    let note = checkpoint.shared_note();
-                    return Ok(self.acknowledgement(records, time, received, note, false));
-                }
-                Outcome::Repeated(first) => return self.repeated(first, &ticket.submission),
-                Outcome::Again(interval) => {
-                    let submission = self.move_staged(ticket.submission, interval)?;
-                    ticket = self.hand_over(submission, true)?;
-                }
+            match self.settle(ticket.wait()?)? {
+                Settled::Acknowledged(acknowledgement) => return Ok(*acknowledgement),
+                Settled::Again(next) => ticket = next,
             }
         }
+    }
+
+    /// Turns the writer's answer into the acknowledgement; or prepares the submission again, since its
+    /// interval was cut. Reads and may wait, unless [`Answered::is_recorded`].
+    pub fn settle(&self, answered: Answered) -> Result<Settled, IngestError> {
+        let Answered {
+            outcome,
+            submission,
+        } = answered;
+        let acknowledgement = match outcome {
+            Outcome::Recorded {
+                records,
+                time,
+                checkpoint,
+            } => {
+                let note = checkpoint.shared_note();
+                self.acknowledgement(records, time, submission.received_sha256, note, false)
+            }
+            Outcome::Repeated(first) => self.repeated(first, &submission)?,
+            Outcome::Again(interval) => {
+                let submission = self.move_staged(submission, interval)?;
+                return Ok(Settled::Again(self.hand_over(submission, true)?));
+            }
+        };
+        Ok(Settled::Acknowledged(Box::new(acknowledgement)))
+    }
+
+    /// The canonical metadata and the proof file of a record acknowledged to this submitter.
+    pub fn detail(&self, index: LeafIndex) -> Result<(Vec<u8>, String), IngestError> {
+        let state = self.reader.published();
+        let opened = self.reader.record(&state, index)?;
+        let proof = self.reader.proof_of(&state, &opened)?;
+        Ok((opened.canonical, proof.to_text()))
     }
 
     /// Submits and waits.
@@ -254,6 +342,7 @@ impl Ingest {
     fn hand_over(&self, submission: Submission, wait: bool) -> Result<Ticket, IngestError> {
         let large = |draft: &Draft| draft.canonical.len() > METADATA_BYTES_MAX;
         if submission.drafts.iter().any(large) {
+            self.forget(&submission)?;
             let limit = METADATA_BYTES_MAX as u64;
             return Err(IngestError::TooLarge { limit });
         }
@@ -279,7 +368,13 @@ impl Ingest {
         let pending = if wait {
             self.sequencer.submit_waiting(prepared)?
         } else {
-            self.sequencer.submit(prepared)?
+            match self.sequencer.submit(prepared) {
+                Err(SubmitError::Busy) => {
+                    self.forget(&submission)?;
+                    return Err(SubmitError::Busy.into());
+                }
+                other => other?,
+            }
         };
         let state = TicketState::Pending(pending);
         Ok(Ticket { state, submission })
@@ -294,7 +389,7 @@ impl Ingest {
         let store = self.reader.store();
         let digest = |keys: &IntervalKeys| {
             let trace = keys.class(Class::Trace);
-            trace.client_key(&key.principal, &key.key)
+            trace.client_key(&self.principal, &key.0)
         };
         let here = digest(&state.keys);
         // A row may be durable a moment before its leaf is published. Such a key goes to the writer, who
@@ -326,10 +421,32 @@ impl Ingest {
             if let DraftContent::Staged(staged) = &mut draft.content
                 && staged.upload.interval != interval
             {
-                *staged = restage(store, keyring, &*self.entropy, staged, interval)?;
+                let to = (interval, staged.upload.class);
+                *staged = restage(store, keyring, &*self.entropy, staged, to)?;
             }
         }
         Ok(submission)
+    }
+
+    /// The same content under another class.
+    fn reclass(&self, content: ObjectContent, class: Class) -> Result<ObjectContent, IngestError> {
+        let Held::Staged(staged) = &content.0 else {
+            return Ok(content);
+        };
+        let (keyring, store) = (self.reader.keyring(), self.reader.store());
+        let to = (staged.upload.interval, class);
+        let again = restage(store, keyring, &*self.entropy, staged, to)?;
+        Ok(ObjectContent(Held::Staged(again)))
+    }
+
+    /// Removes what a refused submission had staged.
+    pub(crate) fn forget(&self, submission: &Submission) -> Result<(), StoreError> {
+        for draft in &submission.drafts {
+            if let DraftContent::Staged(staged) = &draft.content {
+                crate::record::upload::remove(self.reader.store(), staged.upload)?;
+            }
+        }
+        Ok(())
     }
 
     /// The first acknowledgement of a submission that was recorded before.
@@ -344,12 +461,8 @@ impl Ingest {
             true => opened.content.sha256,
             false => opened.metadata_sha256(),
         };
-        for draft in &submission.drafts {
-            // The new staging has no leaf and never will.
-            if let DraftContent::Staged(staged) = &draft.content {
-                crate::record::upload::remove(self.reader.store(), staged.upload)?;
-            }
-        }
+        // The new staging has no leaf and never will.
+        self.forget(submission)?;
         if received != submission.received_sha256 {
             return Err(IngestError::Conflict { first });
         }

@@ -180,17 +180,17 @@ pub enum RestageError {
     Store(#[from] StoreError),
 }
 
-/// Stages a content again under another interval, with keys and nonce of its own; the first staging goes.
+/// Stages a content again under another interval or class, with keys and nonce of its own; the first staging goes.
 pub fn restage(
     store: &dyn Store,
     keyring: &Keyring,
     entropy: &dyn Entropy,
     staged: &StagedContent,
-    interval: IntervalId,
+    (interval, class): (IntervalId, Class),
 ) -> Result<StagedContent, RestageError> {
     let from = staged.upload;
     let cipher = Cipher::new(&staged.key, place(keyring, from));
-    let mut upload = Upload::begin(store, keyring, entropy, interval, from.class);
+    let mut upload = Upload::begin(store, keyring, entropy, interval, class);
     let rows = store.rows::<Chunks>(&KeyRange::prefix(&from.prefix()), Order::Ascending);
     let mut rows = rows.peekable();
     while let Some(row) = rows.next() {

@@ -87,12 +87,12 @@ fn python_and_openssl_accept_a_live_proof_and_refuse_every_altered_line() {
     let test = TestLog::new();
     let log = test.open();
     for record in traces(1, 300) {
-        log.ingest()
+        ingest(&log)
             .record(Submission::trace(Class::Trace, record, None))
             .unwrap();
     }
     let bytes = b"ricevuta inventata".repeat(5000);
-    let content = log.ingest().content(Class::Receipt, bytes.clone()).unwrap();
+    let content = ingest(&log).content(Class::Receipt, bytes.clone()).unwrap();
     let object = Submission::object(
         Kind::Receipt,
         Class::Receipt,
@@ -101,9 +101,9 @@ fn python_and_openssl_accept_a_live_proof_and_refuse_every_altered_line() {
         None,
         None,
     );
-    let object = log.ingest().record(object).unwrap().records[0].leaf.seq;
+    let object = ingest(&log).record(object).unwrap().records[0].leaf.seq;
     for record in traces(2, 77) {
-        log.ingest()
+        ingest(&log)
             .record(Submission::trace(Class::Trace, record, None))
             .unwrap();
     }

@@ -54,8 +54,7 @@ fn child_that_records() {
                 for (number, record) in
                     traffic::Traffic::new(seed * 10 + worker, START_MS as i64).enumerate()
                 {
-                    say(&log
-                        .ingest()
+                    say(&ingest(log)
                         .record(submission(log, record, number, (seed, worker), &mut rng))
                         .unwrap());
                 }
@@ -71,10 +70,7 @@ fn submission(
     (seed, worker): (u64, u64),
     rng: &mut ChaCha8Rng,
 ) -> Submission {
-    let key = ClientKey {
-        principal: format!("{seed}-{worker}"),
-        key: number.to_be_bytes().to_vec(),
-    };
+    let key = ClientKey(format!("{seed}-{worker}-{number}").into_bytes());
     let len = match number % 20 {
         3 => rng.random_range(0..20_000),
         // One worker also uploads, so that kills fall between chunks.
@@ -83,7 +79,7 @@ fn submission(
     };
     let mut bytes = vec![0; len];
     rng.fill(bytes.as_mut_slice());
-    let content = log.ingest().content(Class::Receipt, bytes).unwrap();
+    let content = ingest(log).content(Class::Receipt, bytes).unwrap();
     Submission::object(
         Kind::Receipt,
         Class::Receipt,
@@ -244,7 +240,7 @@ fn child_that_records_ten() {
     };
     let log = Log::open(&PathBuf::from(path), &master(), &Settings::default()).unwrap();
     for record in traces(1, 10) {
-        log.ingest()
+        ingest(&log)
             .record(Submission::trace(Class::Trace, record, None))
             .unwrap();
     }

@@ -23,7 +23,7 @@ fn filled(settle: bool) -> TestLog {
     let test = TestLog::new();
     let log = test.open();
     for record in traces(1, 600) {
-        log.ingest()
+        ingest(&log)
             .record(Submission::trace(Class::Trace, record, None))
             .unwrap();
     }
@@ -31,7 +31,7 @@ fn filled(settle: bool) -> TestLog {
         use ceralacca::ambient::Entropy;
         let mut bytes = vec![0; 300_000];
         SeededEntropy::new(seed).fill(&mut bytes);
-        let content = log.ingest().content(Class::Content, bytes).unwrap();
+        let content = ingest(&log).content(Class::Content, bytes).unwrap();
         let object = Submission::object(
             Kind::Message,
             Class::Content,
@@ -40,7 +40,7 @@ fn filled(settle: bool) -> TestLog {
             None,
             None,
         );
-        log.ingest().record(object).unwrap();
+        ingest(&log).record(object).unwrap();
     }
     log.stop().unwrap();
     drop(log);
@@ -120,7 +120,7 @@ fn a_torn_tail_of_the_wal_is_accepted() {
     let mut acknowledged = Vec::new();
     for record in traces(1, 50) {
         acknowledged.push(
-            log.ingest()
+            ingest(&log)
                 .record(Submission::trace(Class::Trace, record, None))
                 .unwrap(),
         );
@@ -218,12 +218,11 @@ fn in_memory() -> Arc<dyn Store> {
     .unwrap();
     let log = Log::over(Arc::clone(&memory), None, &master(), &settings).unwrap();
     for record in traces(1, 600) {
-        log.ingest()
+        ingest(&log)
             .record(Submission::trace(Class::Trace, record, None))
             .unwrap();
     }
-    let content = log
-        .ingest()
+    let content = ingest(&log)
         .content(Class::Receipt, b"contenuto".to_vec())
         .unwrap();
     let object = Submission::object(
@@ -234,9 +233,8 @@ fn in_memory() -> Arc<dyn Store> {
         None,
         None,
     );
-    log.ingest().record(object).unwrap();
-    let content = log
-        .ingest()
+    ingest(&log).record(object).unwrap();
+    let content = ingest(&log)
         .content(Class::Receipt, vec![7; 100_000])
         .unwrap();
     let object = Submission::object(
@@ -247,7 +245,7 @@ fn in_memory() -> Arc<dyn Store> {
         None,
         None,
     );
-    log.ingest().record(object).unwrap();
+    ingest(&log).record(object).unwrap();
     clock.pass(DAY_MS);
     log.tick().unwrap();
     log.stop().unwrap();

@@ -26,15 +26,12 @@ fn trace(record: &TraceRecord) -> Submission {
 }
 
 fn keyed(record: &TraceRecord, key: &str) -> Submission {
-    let key = ClientKey {
-        principal: "piattaforma-1".to_owned(),
-        key: key.as_bytes().to_vec(),
-    };
+    let key = ClientKey(key.as_bytes().to_vec());
     Submission::trace(Class::Trace, record.clone(), Some(key))
 }
 
 fn object(log: &Log, bytes: Vec<u8>, facts: Option<TraceRecord>) -> Submission {
-    let content = log.ingest().content(Class::Receipt, bytes).unwrap();
+    let content = ingest(log).content(Class::Receipt, bytes).unwrap();
     let record = ObjectRecord {
         message_id: Some("<r@pec.example.test>".into()),
         ..ObjectRecord::default()
@@ -88,7 +85,7 @@ fn a_record_is_acknowledged_found_proven_and_still_there_after_a_restart() {
     let records = traces(1, 700);
     let acknowledgements: Vec<_> = records
         .iter()
-        .map(|record| log.ingest().record(trace(record)).unwrap())
+        .map(|record| ingest(&log).record(trace(record)).unwrap())
         .collect();
     for (record, acknowledgement) in records.iter().zip(&acknowledgements) {
         check_acknowledged(&log, acknowledgement);
@@ -135,7 +132,7 @@ fn an_object_and_its_facts_are_two_adjacent_leaves_that_name_each_other() {
     {
         let bytes = random_bytes(number as u64, len);
         let submission = object(&log, bytes.clone(), traces(number as u64, 1).pop());
-        let acknowledgement = log.ingest().record(submission).unwrap();
+        let acknowledgement = ingest(&log).record(submission).unwrap();
         check_acknowledged(&log, &acknowledgement);
         assert_eq!(acknowledgement.received_sha256, Sha256::of(&bytes));
         let [first, second] = acknowledgement.records.as_slice() else {
@@ -172,17 +169,19 @@ fn an_object_and_its_facts_are_two_adjacent_leaves_that_name_each_other() {
 fn an_upload_without_a_leaf_is_swept_at_the_next_open() {
     let test = TestLog::new();
     let log = test.open();
-    let mut upload = log.ingest().upload(Class::Content);
+    let submitter = ingest(&log);
+    let mut upload = submitter.upload(Class::Content);
     upload.write(&random_bytes(3, 3 << 20)).unwrap();
-    let finished = log
-        .ingest()
+    let finished = ingest(&log)
         .content(Class::Content, random_bytes(4, 2 << 20))
         .unwrap();
     drop((upload, finished));
-    let mut abandoned = log.ingest().upload(Class::Content);
+    drop(submitter);
+    let submitter = ingest(&log);
+    let mut abandoned = submitter.upload(Class::Content);
     abandoned.write(&random_bytes(5, 3 << 20)).unwrap();
     abandoned.abandon().unwrap();
-    drop(log);
+    drop((log, submitter));
     let report = test.check();
     assert!(report.is_clean(), "{:?}", report.damages);
     assert_eq!(report.staged_uploads, 2);
@@ -203,7 +202,8 @@ fn an_object_over_the_limit_is_refused_and_leaves_nothing() {
     let mut test = TestLog::new();
     test.settings.object_bytes_max = 2_000_000;
     let log = test.open();
-    let mut upload = log.ingest().upload(Class::Content);
+    let submitter = ingest(&log);
+    let mut upload = submitter.upload(Class::Content);
     upload.write(&[0; 1_500_000]).unwrap();
     let refused = upload.write(&[0; 500_001]);
     assert!(matches!(
@@ -220,27 +220,24 @@ fn the_same_client_key_with_the_same_bytes_gives_the_first_acknowledgement_again
     let test = TestLog::new();
     let log = test.open();
     let records = traces(5, 2);
-    let first = log.ingest().record(keyed(&records[0], "k1")).unwrap();
-    let again = log.ingest().record(keyed(&records[0], "k1")).unwrap();
+    let first = ingest(&log).record(keyed(&records[0], "k1")).unwrap();
+    let again = ingest(&log).record(keyed(&records[0], "k1")).unwrap();
     assert!(again.repeated && !first.repeated);
     assert_eq!(
         (&again.records, again.time, again.received_sha256),
         (&first.records, first.time, first.received_sha256)
     );
     check_acknowledged(&log, &again);
-    let conflict = log.ingest().record(keyed(&records[1], "k1"));
+    let conflict = ingest(&log).record(keyed(&records[1], "k1"));
     let at = first.records[0].leaf.seq;
     assert!(matches!(conflict, Err(IngestError::Conflict { first }) if first == at));
     // Another principal's key of the same bytes is another key.
-    let theirs = ClientKey {
-        principal: "piattaforma-2".to_owned(),
-        key: b"k1".to_vec(),
-    };
-    let theirs = Submission::trace(Class::Trace, records[1].clone(), Some(theirs));
-    assert!(!log.ingest().record(theirs).unwrap().repeated);
+    let theirs = keyed(&records[1], "k1");
+    let other = ingest_as(&log, "piattaforma-2");
+    assert!(!other.record(theirs).unwrap().repeated);
     // Without a key, the same facts are a new record.
-    let one = log.ingest().record(trace(&records[0])).unwrap();
-    let two = log.ingest().record(trace(&records[0])).unwrap();
+    let one = ingest(&log).record(trace(&records[0])).unwrap();
+    let two = ingest(&log).record(trace(&records[0])).unwrap();
     assert_ne!(one.records[0].leaf.seq, two.records[0].leaf.seq);
 }
 
@@ -250,12 +247,9 @@ fn a_repeated_object_answers_with_both_its_leaves() {
     let log = test.open();
     let bytes = random_bytes(8, 200_000);
     let submit = || {
-        let content = log.ingest().content(Class::Receipt, bytes.clone()).unwrap();
+        let content = ingest(&log).content(Class::Receipt, bytes.clone()).unwrap();
         let facts = (Class::Trace, traces(9, 1).pop().unwrap());
-        let key = ClientKey {
-            principal: "p".to_owned(),
-            key: b"o1".to_vec(),
-        };
+        let key = ClientKey(b"o1".to_vec());
         let submission = Submission::object(
             Kind::Receipt,
             Class::Receipt,
@@ -264,7 +258,7 @@ fn a_repeated_object_answers_with_both_its_leaves() {
             Some(facts),
             Some(key),
         );
-        log.ingest().record(submission).unwrap()
+        ingest(&log).record(submission).unwrap()
     };
     let (first, again) = (submit(), submit());
     assert_eq!(first.records, again.records);
@@ -285,7 +279,7 @@ fn one_key_submitted_from_many_threads_at_once_is_one_record() {
             .map(|_| {
                 scope.spawn(|| {
                     (0..20)
-                        .map(|_| log.ingest().record(keyed(&record, "same")).unwrap())
+                        .map(|_| ingest(&log).record(keyed(&record, "same")).unwrap())
                         .collect::<Vec<_>>()
                 })
             })
@@ -373,17 +367,17 @@ fn a_key_that_is_durable_and_not_yet_published_is_answered_by_the_writer() {
     .unwrap();
     let record = traces(6, 1).pop().unwrap();
     store.hold.store(true, std::sync::atomic::Ordering::SeqCst);
-    let first = log.ingest().submit(keyed(&record, "k")).unwrap();
+    let first = ingest(&log).submit(keyed(&record, "k")).unwrap();
     store.held.wait();
-    let second = log.ingest().submit(keyed(&record, "k")).unwrap();
+    let second = ingest(&log).submit(keyed(&record, "k")).unwrap();
     assert!(
         second.is_with_the_writer(),
         "decided from a row whose leaf is not published"
     );
     store.go.wait();
     let (first, second) = (
-        log.ingest().wait(first).unwrap(),
-        log.ingest().wait(second).unwrap(),
+        ingest(&log).wait(first).unwrap(),
+        ingest(&log).wait(second).unwrap(),
     );
     assert_eq!(
         (first.records, first.repeated),
@@ -396,13 +390,13 @@ fn client_keys_are_known_for_two_intervals_and_then_dropped() {
     let test = TestLog::new();
     let log = test.open();
     let record = traces(7, 1).pop().unwrap();
-    let first = log.ingest().record(keyed(&record, "k")).unwrap();
+    let first = ingest(&log).record(keyed(&record, "k")).unwrap();
     test.clock.pass(DAY_MS);
     log.tick().unwrap();
-    assert!(log.ingest().record(keyed(&record, "k")).unwrap().repeated);
+    assert!(ingest(&log).record(keyed(&record, "k")).unwrap().repeated);
     test.clock.pass(DAY_MS);
     log.tick().unwrap();
-    let later = log.ingest().record(keyed(&record, "k")).unwrap();
+    let later = ingest(&log).record(keyed(&record, "k")).unwrap();
     assert!(!later.repeated);
     assert_ne!(later.records, first.records);
     log.stop().unwrap();
@@ -421,9 +415,9 @@ fn a_repeated_key_survives_a_restart() {
     let test = TestLog::new();
     let log = test.open();
     let record = traces(7, 1).pop().unwrap();
-    let first = log.ingest().record(keyed(&record, "k")).unwrap();
+    let first = ingest(&log).record(keyed(&record, "k")).unwrap();
     drop(log);
-    let again = test.open().ingest().record(keyed(&record, "k")).unwrap();
+    let again = ingest(&test.open()).record(keyed(&record, "k")).unwrap();
     assert_eq!((again.repeated, &again.records), (true, &first.records));
 }
 
@@ -436,7 +430,7 @@ fn intervals_are_cut_at_their_instant_follow_without_gap_and_are_never_empty_of_
     for number in 0..5u64 {
         if number != 2 {
             let record = traces(number, 1).pop().unwrap();
-            check_acknowledged(&log, &log.ingest().record(trace(&record)).unwrap());
+            check_acknowledged(&log, &ingest(&log).record(trace(&record)).unwrap());
         }
         sizes.push(log.reader().published().tip.size);
         // Just before the instant nothing is cut; at the instant it is.
@@ -480,7 +474,7 @@ fn a_submission_prepared_before_a_cut_is_recorded_after_it() {
     let submission = object(&log, bytes.clone(), None);
     test.clock.pass(DAY_MS);
     log.tick().unwrap();
-    let acknowledgement = log.ingest().record(submission).unwrap();
+    let acknowledgement = ingest(&log).record(submission).unwrap();
     check_acknowledged(&log, &acknowledgement);
     let index = acknowledgement.records[0].leaf.seq;
     assert_eq!(content_of(&log, index), bytes);
@@ -507,7 +501,7 @@ fn submissions_race_with_cuts_and_none_is_lost() {
                 scope.spawn(move || {
                     chunk
                         .iter()
-                        .map(|r| log.ingest().record(trace(r)).unwrap())
+                        .map(|r| ingest(log).record(trace(r)).unwrap())
                         .collect::<Vec<_>>()
                 })
             })
@@ -538,7 +532,7 @@ fn a_clock_that_steps_is_recorded_and_suspends_cuts_until_the_time_is_proven() {
     let test = TestLog::new();
     let log = test.open();
     let record = traces(1, 1).pop().unwrap();
-    log.ingest().record(trace(&record)).unwrap();
+    ingest(&log).record(trace(&record)).unwrap();
     test.clock.step_to(START_MS + 3650 * DAY_MS);
     log.tick().unwrap();
     let state = log.reader().published();
@@ -546,7 +540,7 @@ fn a_clock_that_steps_is_recorded_and_suspends_cuts_until_the_time_is_proven() {
     let last = log.reader().leaf(&state, LeafIndex::new(2)).unwrap();
     assert_eq!((last.kind, last.class), (Kind::ClockEvent, Class::Custody));
     // Ingestion goes on.
-    log.ingest().record(trace(&record)).unwrap();
+    ingest(&log).record(trace(&record)).unwrap();
     let apart = log.confirm_time(UtcMillis::new(START_MS));
     assert!(matches!(apart, Err(ConfirmError::Apart { .. })));
     test.clock.pass(2 * DAY_MS);
@@ -601,7 +595,7 @@ fn a_log_opened_with_the_clock_set_back_goes_on_and_says_so() {
     test.clock.step_to(START_MS - 30 * DAY_MS);
     let log = test.open();
     let record = traces(1, 1).pop().unwrap();
-    log.ingest().record(trace(&record)).unwrap();
+    ingest(&log).record(trace(&record)).unwrap();
     let state = log.reader().published();
     let leaf = log.reader().leaf(&state, LeafIndex::new(2)).unwrap();
     assert_eq!(leaf.kind, Kind::ClockEvent);
@@ -618,12 +612,12 @@ fn search_reads_runs_and_memory_in_both_directions_and_covers_the_tip() {
     for (number, record) in traces(31, 300).iter().enumerate() {
         if number % 50 == 7 {
             wanted.push(
-                log.ingest().record(trace(&target)).unwrap().records[0]
+                ingest(&log).record(trace(&target)).unwrap().records[0]
                     .leaf
                     .seq,
             );
         }
-        log.ingest().record(trace(record)).unwrap();
+        ingest(&log).record(trace(record)).unwrap();
     }
     let find = |log: &Log, order, after, limit| -> Vec<LeafIndex> {
         let state = log.reader().published();
@@ -672,7 +666,7 @@ fn older_checkpoints_are_consistent_with_newer_ones_and_proofs_exist_at_every_si
     let log = test.open();
     let mut checkpoints = vec![log.reader().published().checkpoint.clone()];
     for record in &traces(2, 600) {
-        log.ingest().record(trace(record)).unwrap();
+        ingest(&log).record(trace(record)).unwrap();
         checkpoints.push(log.reader().published().checkpoint.clone());
     }
     let state = log.reader().published();
@@ -707,7 +701,7 @@ fn a_proof_file_verifies_alone() {
     let records = traces(3, 50);
     let mut index = LeafIndex::new(0);
     for record in &records {
-        index = log.ingest().record(trace(record)).unwrap().records[0]
+        index = ingest(&log).record(trace(record)).unwrap().records[0]
             .leaf
             .seq;
     }
@@ -748,7 +742,7 @@ fn several_logs_live_in_one_process_and_know_nothing_of_each_other() {
             scope.spawn(move || {
                 records
                     .iter()
-                    .for_each(|r| check_acknowledged(log, &log.ingest().record(trace(r)).unwrap()))
+                    .for_each(|r| check_acknowledged(log, &ingest(log).record(trace(r)).unwrap()))
             });
         }
     });
@@ -776,7 +770,7 @@ fn a_full_queue_is_busy_and_nothing_is_lost() {
     let mut busy = 0;
     let mut tickets = Vec::new();
     for record in &records {
-        match log.ingest().submit(trace(record)) {
+        match ingest(&log).submit(trace(record)) {
             Ok(ticket) => tickets.push(ticket),
             Err(IngestError::Submit(SubmitError::Busy)) => busy += 1,
             Err(other) => panic!("{other}"),
@@ -784,7 +778,7 @@ fn a_full_queue_is_busy_and_nothing_is_lost() {
     }
     let taken = tickets.len();
     for ticket in tickets {
-        check_acknowledged(&log, &log.ingest().wait(ticket).unwrap());
+        check_acknowledged(&log, &ingest(&log).wait(ticket).unwrap());
     }
     assert!(busy > 0, "the queue of four was never full");
     assert_eq!(taken + busy, 3000);
@@ -796,8 +790,8 @@ fn a_dropped_ticket_leaves_one_record_and_its_key_finds_it() {
     let test = TestLog::new();
     let log = test.open();
     let record = traces(41, 1).pop().unwrap();
-    drop(log.ingest().submit(keyed(&record, "lost")).unwrap());
-    let again = log.ingest().record(keyed(&record, "lost")).unwrap();
+    drop(ingest(&log).submit(keyed(&record, "lost")).unwrap());
+    let again = ingest(&log).record(keyed(&record, "lost")).unwrap();
     assert!(again.repeated);
     assert_eq!(log.reader().published().tip.size.get(), 2);
 }
@@ -824,13 +818,13 @@ fn a_failed_commit_stops_the_writer_and_the_log_opens_again_with_progress_or_non
             if let Ok(log) = Log::over(faulty, None, &master(), &settings) {
                 for record in &traces(50, 8) {
                     tried += 1;
-                    match log.ingest().record(trace(record)) {
+                    match ingest(&log).record(trace(record)) {
                         Ok(acknowledgement) => acknowledged.push(acknowledgement),
                         Err(IngestError::Submit(SubmitError::Stopped)) => break,
                         Err(other) => panic!("{other}"),
                     }
                 }
-                let refused = log.ingest().record(trace(&traces(50, 1)[0]));
+                let refused = ingest(&log).record(trace(&traces(50, 1)[0]));
                 assert!(matches!(
                     refused,
                     Err(IngestError::Submit(SubmitError::Stopped))
@@ -884,7 +878,7 @@ fn no_leaf_tile_or_kept_checkpoint_is_ever_written_twice() {
         )
         .unwrap();
         for record in &traces(round, 300) {
-            log.ingest().record(trace(record)).unwrap();
+            ingest(&log).record(trace(record)).unwrap();
         }
         clock.pass(DAY_MS);
         log.tick().unwrap();
@@ -963,15 +957,15 @@ fn a_stolen_data_directory_shows_no_personal_data() {
     let mut record = traces(60, 1).pop().unwrap();
     record.subject = Some("MARCATORE-OGGETTO".into());
     record.sender = Some("marcatore.mittente@pec.example.test".into());
-    log.ingest()
+    ingest(&log)
         .record(keyed(&record, "MARCATORE-CHIAVE"))
         .unwrap();
     let mut bytes = b"MARCATORE-CONTENUTO ".repeat(10_000);
     bytes.extend_from_slice(&random_bytes(1, 100_000));
-    log.ingest()
+    ingest(&log)
         .record(object(&log, bytes, Some(record.clone())))
         .unwrap();
-    log.ingest()
+    ingest(&log)
         .record(object(&log, b"MARCATORE-PICCOLO".to_vec(), None))
         .unwrap();
     log.stop().unwrap();
@@ -1025,8 +1019,7 @@ fn metadata_rows_say_where_their_content_is() {
     let test = TestLog::new();
     let log = test.open();
     for (len, place) in [(100, ContentPlace::Inline), (70_000, ContentPlace::Chunks)] {
-        let acknowledgement = log
-            .ingest()
+        let acknowledgement = ingest(&log)
             .record(object(&log, random_bytes(1, len), None))
             .unwrap();
         let leaf = acknowledgement.records[0].leaf;

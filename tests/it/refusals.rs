@@ -18,7 +18,7 @@ fn message(result: Result<Log, ArchiveError>) -> String {
 fn fill(test: &TestLog, seed: u64, count: usize) {
     let log = test.open();
     for record in traces(seed, count) {
-        log.ingest()
+        ingest(&log)
             .record(Submission::trace(Class::Trace, record, None))
             .unwrap();
     }
@@ -229,8 +229,7 @@ fn child_on_a_full_disk() {
         use ceralacca::ambient::Entropy;
         SeededEntropy::new(acknowledged.len() as u64).fill(&mut content);
         let object = ceralacca_formats::metadata::ObjectRecord::default();
-        let held = log
-            .ingest()
+        let held = ingest(&log)
             .content(Class::Content, content.clone())
             .unwrap();
         let submission = Submission::object(
@@ -241,7 +240,7 @@ fn child_on_a_full_disk() {
             None,
             None,
         );
-        match log.ingest().record(submission) {
+        match ingest(&log).record(submission) {
             Ok(acknowledgement) => acknowledged.push(acknowledgement),
             Err(error) => break error,
         }

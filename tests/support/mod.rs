@@ -2,9 +2,11 @@
 
 pub mod traffic;
 
+use ceralacca::access::{self, Principal, Role, Standing};
 use ceralacca::ambient::{Clock, Entropy};
 use ceralacca::archive::{self, Log, Settings};
 use ceralacca::audit::fsck;
+use ceralacca::ingest::Ingest;
 use ceralacca::keyring::Keyring;
 use ceralacca::store::cf::Family;
 use ceralacca::store::rocks::{Mode, RocksStore};
@@ -95,6 +97,19 @@ pub fn settings(clock: &Arc<MovableClock>) -> Settings {
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         ..Settings::default()
     }
+}
+
+/// What submits to a log, as its provider does.
+pub fn ingest(log: &Log) -> Ingest {
+    ingest_as(log, "piattaforma-1")
+}
+
+/// What submits to a log for a principal of this name.
+pub fn ingest_as(log: &Log, name: &str) -> Ingest {
+    let standings = vec![(log.id().clone(), Standing::Role(Role::Provider))];
+    let principal = Principal::new(name, standings);
+    let permit = access::authorize(&principal, log.id(), UtcMillis::new(START_MS)).unwrap();
+    log.ingest(&permit).unwrap()
 }
 
 /// A log in a temporary directory.

@@ -20,13 +20,14 @@ mod sample;
 
 use super::verify::Verdict;
 use super::{Answer, fsck, key, show};
+use crate::access::{self, Principal};
 use crate::archive::{self, Archive, Log, Settings};
 use crate::audit::Find;
-use crate::ingest::{ClientKey, Submission, Ticket};
+use crate::ingest::{ClientKey, Ingest, Submission, Ticket};
 use crate::store::Order;
 use anyhow::{Context as _, Result, bail, ensure};
 use ceralacca_formats::acknowledgement::Acknowledgement;
-use ceralacca_formats::id::{LeafIndex, LogId, Origin};
+use ceralacca_formats::id::{LeafIndex, LogId, Origin, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::{Field, Metadata, ObjectRecord, TraceRecord};
 use ceralacca_formats::note::VerifierKey;
@@ -77,7 +78,6 @@ const RECEIPTS: u64 = 40;
 const LARGE_RECEIPT_BYTES: usize = 3_000_000;
 /// Submissions under way at once: groups form from what waits.
 const WINDOW: usize = 2048;
-const PRINCIPAL: &str = "piattaforma-demo";
 
 /// Shows the core at work.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
@@ -227,7 +227,7 @@ fn record_traces(log: &Log, traces: &[TraceRecord], chosen: usize) -> Result<Ack
         }
         let client_key = client_key("traccia", number);
         let submission = Submission::trace(Class::Trace, record.clone(), Some(client_key));
-        waiting.push_back((number, log.ingest().submit_waiting(submission)?));
+        waiting.push_back((number, submitter(log)?.submit_waiting(submission)?));
     }
     while !waiting.is_empty() {
         finish(log, waiting.pop_front(), chosen, &mut kept, &bar)?;
@@ -246,7 +246,7 @@ fn finish(
     let Some((number, ticket)) = next else {
         return Ok(());
     };
-    let acknowledgement = log.ingest().wait(ticket)?;
+    let acknowledgement = submitter(log)?.wait(ticket)?;
     if number == chosen {
         *kept = Some(acknowledgement);
     }
@@ -267,7 +267,7 @@ fn record_receipts<'a>(log: &Log, facts: impl Iterator<Item = &'a TraceRecord>) 
         };
         let bytes = sample::receipt(number, size);
         total += bytes.len() as u64;
-        let content = log.ingest().content(Class::Receipt, bytes)?;
+        let content = submitter(log)?.content(Class::Receipt, bytes)?;
         let object = ObjectRecord {
             message_id: Some(
                 format!("<consegna.{number}@pec.example.test>")
@@ -284,7 +284,7 @@ fn record_receipts<'a>(log: &Log, facts: impl Iterator<Item = &'a TraceRecord>) 
             facts.next().map(|facts| (Class::Trace, facts)),
             Some(client_key("ricevuta", number as usize)),
         );
-        log.ingest().record(submission)?;
+        submitter(log)?.record(submission)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -292,10 +292,13 @@ fn record_receipts<'a>(log: &Log, facts: impl Iterator<Item = &'a TraceRecord>) 
 }
 
 fn client_key(what: &str, number: usize) -> ClientKey {
-    ClientKey {
-        principal: PRINCIPAL.to_owned(),
-        key: format!("{what}-{number}").into_bytes(),
-    }
+    ClientKey(format!("{what}-{number}").into_bytes())
+}
+
+fn submitter(log: &Log) -> Result<Ingest> {
+    let now = UtcMillis::new(0);
+    let permit = access::authorize(&Principal::development(), log.id(), now)?;
+    Ok(log.ingest(&permit)?)
 }
 
 /// Shows the checkpoint, finds the record by its identificativo, writes its proof.

@@ -1,0 +1,25 @@
+//! The table of RPC by act, hence by role: every RPC of the service has a line.
+
+use super::ActName;
+
+/// Full name of an RPC, and the act it is. A test holds this beside the compiled proto files.
+pub const RPCS: &[(&str, ActName)] = &[
+    ("ceralacca.v1.Submission/Submit", ActName::Submit),
+    ("ceralacca.v1.Submission/SubmitBatch", ActName::Submit),
+    ("ceralacca.v1.Submission/SubmitStream", ActName::Submit),
+    ("ceralacca.v1.Submission/Upload", ActName::Submit),
+    ("ceralacca.v1.Audit/GetCheckpoint", ActName::Checkpoint),
+    ("ceralacca.v1.Audit/GetRecord", ActName::Read),
+    ("ceralacca.v1.Audit/GetInclusionProof", ActName::Prove),
+    ("ceralacca.v1.Audit/GetConsistencyProof", ActName::Prove),
+    ("ceralacca.v1.Trace/Search", ActName::Search),
+    ("ceralacca.v1.Reissue/GetDuplicato", ActName::Reissue),
+    ("ceralacca.v1.Operations/GetStatus", ActName::Status),
+];
+
+/// The act of an RPC.
+pub fn act_of(rpc: &str) -> Option<ActName> {
+    RPCS.iter()
+        .find(|(name, _)| *name == rpc)
+        .map(|(_, act)| *act)
+}

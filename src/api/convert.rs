@@ -1,0 +1,239 @@
+//! Where the wire meets the domain: fallible inward, total outward.
+
+use super::v1;
+use super::{CLIENT_KEY_BYTES_MAX, TERM_BYTES_MAX, status};
+use crate::desk::{SearchQuery, Shown};
+use crate::ingest::{ClientKey, Declared};
+use crate::store::Order;
+use bytes::Bytes;
+use ceralacca_formats::acknowledgement::{AcknowledgedRecord, Acknowledgement, Level};
+use ceralacca_formats::canonical::{Integer, Text};
+use ceralacca_formats::id::UtcMillis;
+use ceralacca_formats::metadata::{Field, Metadata, Recipient, TraceRecord};
+use tonic::Status;
+
+fn text(text: String) -> Option<Text> {
+    (!text.is_empty()).then(|| text.into())
+}
+
+fn texts(texts: Vec<String>) -> Vec<Text> {
+    texts.into_iter().map(Into::into).collect()
+}
+
+fn shown(text: Option<&Text>) -> String {
+    text.map_or_else(String::new, |text| {
+        String::from_utf8_lossy(text.as_bytes()).into_owned()
+    })
+}
+
+fn all_shown(texts: &[Text]) -> Vec<String> {
+    texts.iter().map(|text| shown(Some(text))).collect()
+}
+
+/// A trace record as it is submitted.
+pub(super) fn trace(record: v1::TraceRecord) -> Result<TraceRecord, Status> {
+    let integer = |value: i64| {
+        Integer::try_from(value).map_err(|_| {
+            status::invalid(
+                "event_ms",
+                "OUT_OF_RANGE",
+                "not within plus or minus 2^53 - 1",
+            )
+        })
+    };
+    let recipients = record.recipients.into_iter();
+    let recipients = recipients.map(|recipient| Recipient {
+        address: recipient.address.into(),
+        kind: text(recipient.kind),
+    });
+    Ok(TraceRecord {
+        identificativo: text(record.identificativo),
+        event_ms: record.event_ms.map(integer).transpose()?,
+        event_offset_min: record.event_offset_min.map(Integer::from),
+        event_text: text(record.event_text),
+        sender: text(record.sender),
+        recipients: recipients.collect(),
+        subject: text(record.subject),
+        event: text(record.event),
+        message_ids: texts(record.message_ids),
+        provider: text(record.provider),
+        msgid: text(record.msgid),
+        point: text(record.point),
+        direction: text(record.direction),
+        delivered_to: text(record.delivered_to),
+        receipt_form: text(record.receipt_form),
+        error: text(record.error),
+        error_detail: text(record.error_detail),
+        taken_over: texts(record.taken_over),
+        companion: None,
+    })
+}
+
+fn trace_shown(record: &TraceRecord) -> v1::TraceRecord {
+    let recipients = record.recipients.iter();
+    let recipients = recipients.map(|recipient| v1::Recipient {
+        address: shown(Some(&recipient.address)),
+        kind: shown(recipient.kind.as_ref()),
+    });
+    v1::TraceRecord {
+        identificativo: shown(record.identificativo.as_ref()),
+        event_ms: record.event_ms.map(Integer::get),
+        event_offset_min: record
+            .event_offset_min
+            .and_then(|minutes| i32::try_from(minutes.get()).ok()),
+        event_text: shown(record.event_text.as_ref()),
+        sender: shown(record.sender.as_ref()),
+        recipients: recipients.collect(),
+        subject: shown(record.subject.as_ref()),
+        event: shown(record.event.as_ref()),
+        message_ids: all_shown(&record.message_ids),
+        provider: shown(record.provider.as_ref()),
+        msgid: shown(record.msgid.as_ref()),
+        point: shown(record.point.as_ref()),
+        direction: shown(record.direction.as_ref()),
+        delivered_to: shown(record.delivered_to.as_ref()),
+        receipt_form: shown(record.receipt_form.as_ref()),
+        error: shown(record.error.as_ref()),
+        error_detail: shown(record.error_detail.as_ref()),
+        taken_over: all_shown(&record.taken_over),
+    }
+}
+
+/// How an object is declared.
+pub(super) fn declared(declared: i32) -> Result<Declared, Status> {
+    match v1::Declared::try_from(declared) {
+        Ok(v1::Declared::Unspecified) => Ok(Declared::AsRead),
+        Ok(v1::Declared::Infected) => Ok(Declared::Infected),
+        Err(_) => Err(status::invalid(
+            "declared",
+            "UNKNOWN_VALUE",
+            "not a known value",
+        )),
+    }
+}
+
+/// A client key; empty for none.
+pub(super) fn client_key(key: &Bytes) -> Result<Option<ClientKey>, Status> {
+    if key.len() > CLIENT_KEY_BYTES_MAX {
+        let (found, limit) = (key.len() as u64, CLIENT_KEY_BYTES_MAX as u64);
+        return Err(status::over_limit("client_key", found, limit));
+    }
+    Ok((!key.is_empty()).then(|| ClientKey(key.to_vec())))
+}
+
+/// What is searched.
+pub(super) fn search(request: v1::SearchRequest) -> Result<(SearchQuery, Order), Status> {
+    let terms = [
+        (
+            Field::Identificativo,
+            "identificativo",
+            request.identificativo,
+        ),
+        (Field::Msgid, "msgid", request.msgid),
+        (Field::MessageId, "message_id", request.message_id),
+        (Field::Sender, "sender", request.sender),
+        (Field::Recipient, "recipient", request.recipient),
+        (Field::Event, "event", request.event),
+    ];
+    let mut query = SearchQuery {
+        terms: Vec::new(),
+        event: (request.event_from_ms, request.event_until_ms),
+        recorded: (
+            request.recorded_from_ms.map(UtcMillis::new),
+            request.recorded_until_ms.map(UtcMillis::new),
+        ),
+    };
+    for (field, name, term) in terms {
+        if term.len() > TERM_BYTES_MAX {
+            return Err(status::over_limit(
+                name,
+                term.len() as u64,
+                TERM_BYTES_MAX as u64,
+            ));
+        }
+        if !term.is_empty() {
+            query.terms.push((field, term.into_bytes()));
+        }
+    }
+    let order = match v1::Order::try_from(request.order) {
+        Ok(v1::Order::Unspecified | v1::Order::Descending) => Order::Descending,
+        Ok(v1::Order::Ascending) => Order::Ascending,
+        Err(_) => {
+            return Err(status::invalid(
+                "order",
+                "UNKNOWN_VALUE",
+                "not a known value",
+            ));
+        }
+    };
+    Ok((query, order))
+}
+
+/// A record as it is shown.
+pub(super) fn record(record: &Shown) -> v1::Record {
+    let opened = &record.opened;
+    let facts = match &record.metadata {
+        Some(Metadata::Trace(trace)) => Some(v1::record::Facts::Trace(trace_shown(trace))),
+        Some(Metadata::Object(object)) => Some(v1::record::Facts::Object(v1::ObjectFacts {
+            message_id: shown(object.message_id.as_ref()),
+            unclassified: shown(object.unclassified.as_ref()),
+        })),
+        Some(Metadata::DisclosureDetail(_) | Metadata::Custody(_)) | None => None,
+    };
+    v1::Record {
+        index: opened.leaf.seq.get(),
+        leaf: Bytes::copy_from_slice(&opened.leaf.to_bytes()),
+        opening: Bytes::copy_from_slice(opened.opening.as_bytes()),
+        content_bytes: opened.content.bytes,
+        content_sha256: Bytes::copy_from_slice(opened.content.sha256.as_bytes()),
+        content_blake3: Bytes::copy_from_slice(opened.content.blake3.as_bytes()),
+        metadata: Bytes::copy_from_slice(&opened.canonical),
+        // The codes on the wire are those of the leaf; a test holds them together.
+        kind: i32::from(opened.leaf.kind.code()),
+        retention_class: i32::from(opened.leaf.class.code()),
+        time_ms: opened.leaf.time.get(),
+        interval_ms: record.interval.start().get(),
+        companion: record.companion().map(|index| index.get()),
+        facts,
+    }
+}
+
+/// An acknowledgement without the details that only a reader gives.
+pub(super) fn acknowledgement(
+    acknowledgement: &Acknowledgement,
+    unclassified: &str,
+) -> v1::Acknowledgement {
+    let level = match acknowledgement.level {
+        Level::Local => v1::Level::Local,
+        Level::Stored => v1::Level::Stored,
+        Level::Locked => v1::Level::Locked,
+    };
+    let records = acknowledgement.records.iter();
+    v1::Acknowledgement {
+        id: acknowledgement.id(),
+        time_ms: acknowledgement.time.get(),
+        level: level.into(),
+        received_sha256: Bytes::copy_from_slice(acknowledgement.received_sha256.as_bytes()),
+        repeated: acknowledgement.repeated,
+        records: records.map(acknowledged).collect(),
+        unclassified: unclassified.to_owned(),
+    }
+}
+
+fn acknowledged(record: &AcknowledgedRecord) -> v1::AcknowledgedRecord {
+    let digest = |digest: &[u8; 32]| match record.content.bytes {
+        0 if record.content == ceralacca_formats::digest::ContentDigest::EMPTY => Bytes::new(),
+        _ => Bytes::copy_from_slice(digest),
+    };
+    v1::AcknowledgedRecord {
+        index: record.leaf.seq.get(),
+        leaf: Bytes::copy_from_slice(&record.leaf.to_bytes()),
+        opening: Bytes::copy_from_slice(record.opening.as_bytes()),
+        content_bytes: record.content.bytes,
+        content_sha256: digest(record.content.sha256.as_bytes()),
+        content_blake3: digest(record.content.blake3.as_bytes()),
+        metadata_sha256: Bytes::copy_from_slice(record.metadata_sha256.as_bytes()),
+        metadata: Bytes::new(),
+        proof: String::new(),
+    }
+}

@@ -1,0 +1,189 @@
+//! The gRPC services: the only place that knows the wire.
+//!
+//! ```text
+//! request ─▶ auth: principal, Permit ─▶ convert ─▶ use case, on a blocking thread ─▶ convert ─▶ answer
+//!                                                       └─▶ status: error to gRPC status
+//! ```
+//!
+//! # Invariants
+//! 1. Nothing is done without a [`crate::access::Permit`]; every RPC stands in [`crate::access::RPCS`].
+//! 2. Everything is bounded: messages, items, pages, streams in flight, threads ([`Limits`]).
+//! 3. Dropping a call cancels no commit.
+//! 4. Errors carry a gRPC code, a stable reason word and numbers; never a name, an address or an id.
+
+mod audit;
+mod auth;
+mod blocking;
+mod convert;
+mod operations;
+mod reissue;
+mod status;
+mod submission;
+mod trace;
+
+pub use auth::{CertificateDigest, Principals};
+pub use generated::{DESCRIPTORS, v1};
+
+use crate::access::Permit;
+use crate::ambient::Clock;
+use crate::archive::{Archive, Log};
+use auth::Caller;
+use blocking::Blocking;
+use ceralacca_formats::id::LogId;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::Status;
+use tonic::codec::CompressionEncoding;
+use tonic::service::{Routes, RoutesBuilder};
+
+mod generated {
+    //! What `build.rs` made of `proto/`.
+
+    /// The messages and services of `ceralacca.v1`.
+    #[expect(missing_docs, reason = "documented in proto/")]
+    #[allow(clippy::all)]
+    pub mod v1 {
+        tonic::include_proto!("ceralacca.v1");
+    }
+
+    /// The compiled descriptors of `proto/`, for reflection and for the compatibility test.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+}
+
+/// Limits of the services.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest message taken in, in bytes, after decompression.
+    pub message_bytes_max: usize,
+    /// The most items in a batch.
+    pub batch_items_max: usize,
+    /// Batches of one stream that may wait for their acknowledgements.
+    pub stream_batches_max: usize,
+    /// Uploads at a time; each has a thread.
+    pub uploads_max: usize,
+    /// Threads that submit.
+    pub submit_threads: usize,
+    /// Threads that read.
+    pub read_threads: usize,
+    /// Objects given again at a time; each has a thread.
+    pub reissues_max: usize,
+    /// How long an upload waits for its next piece, and a *duplicato* for its reader, before it is given up.
+    pub stream_idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 8 << 20,
+            batch_items_max: 1000,
+            stream_batches_max: 16,
+            uploads_max: 16,
+            submit_threads: 8,
+            read_threads: 8,
+            reissues_max: 16,
+            stream_idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The longest client key, in bytes.
+pub const CLIENT_KEY_BYTES_MAX: usize = 256;
+/// The longest term of a search, in bytes: longer than any id or address that is one.
+pub const TERM_BYTES_MAX: usize = 4096;
+/// Pieces of a *duplicato*, in bytes.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// What the services share.
+#[derive(Clone)]
+pub struct Service(Arc<Shared>);
+
+struct Shared {
+    archive: Arc<Archive>,
+    principals: Principals,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    submits: Blocking,
+    reads: Blocking,
+    uploads: Blocking,
+    reissues: Blocking,
+    started: Duration,
+}
+
+impl Service {
+    /// The services over these logs, for these principals.
+    pub fn new(
+        archive: Arc<Archive>,
+        principals: Principals,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            archive,
+            principals,
+            started: clock.monotone(),
+            clock,
+            limits,
+            submits: Blocking::new(limits.submit_threads),
+            reads: Blocking::new(limits.read_threads),
+            uploads: Blocking::new(limits.uploads_max),
+            reissues: Blocking::new(limits.reissues_max),
+        }))
+    }
+
+    /// All services, with reflection.
+    pub fn routes(&self) -> Result<RoutesBuilder, tonic_reflection::server::Error> {
+        let mut routes = Routes::builder();
+        macro_rules! add {
+            ($server:path) => {{
+                use $server as Server;
+                let server = Server::new(self.clone())
+                    .max_decoding_message_size(self.0.limits.message_bytes_max)
+                    .accept_compressed(CompressionEncoding::Gzip)
+                    .accept_compressed(CompressionEncoding::Zstd)
+                    .send_compressed(CompressionEncoding::Gzip)
+                    .send_compressed(CompressionEncoding::Zstd);
+                routes.add_service(server);
+            }};
+        }
+        add!(v1::submission_server::SubmissionServer);
+        add!(v1::audit_server::AuditServer);
+        add!(v1::trace_server::TraceServer);
+        add!(v1::reissue_server::ReissueServer);
+        add!(v1::operations_server::OperationsServer);
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        routes.add_service(reflection().build_v1()?);
+        routes.add_service(reflection().build_v1alpha()?);
+        Ok(routes)
+    }
+
+    /// A log that a permit is for.
+    fn log<A>(&self, permit: &Permit<A>) -> Result<&Log, Status> {
+        self.log_named(permit.log())
+    }
+
+    fn log_named(&self, id: &LogId) -> Result<&Log, Status> {
+        self.0.archive.log(id).ok_or_else(status::unknown_log)
+    }
+
+    /// Who calls.
+    fn caller<T>(&self, request: &tonic::Request<T>) -> Result<Caller, Status> {
+        let certificates = request.peer_certs();
+        let first = certificates.as_ref().and_then(|chain| chain.first());
+        self.0.principals.caller(first.map(AsRef::as_ref))
+    }
+
+    /// What a caller may do on a log it names.
+    fn permit<A: crate::access::Act>(
+        &self,
+        caller: &Caller,
+        log: &str,
+    ) -> Result<Permit<A>, Status> {
+        let id = caller.log(log, self.0.archive.logs().map(Log::id))?;
+        let permit = crate::access::authorize(caller.principal(), &id, self.0.clock.wall());
+        permit.map_err(|_| status::denied())
+    }
+}

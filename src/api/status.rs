@@ -1,0 +1,267 @@
+//! Errors to gRPC statuses: the only file that names status codes.
+//!
+//! Every status carries a `google.rpc.ErrorInfo` of domain `ceralacca` with a stable reason word and the
+//! numbers that were wrong, beside `BadRequest` or `RetryInfo` where they apply.
+
+use crate::audit::ReadError;
+use crate::desk::{DeskError, TokenError};
+use crate::ingest::IngestError;
+use crate::record::open::RecordError;
+use crate::record::upload::RestageError;
+use crate::sequencer::SubmitError;
+use crate::store::StoreError;
+use std::time::Duration;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+const DOMAIN: &str = "ceralacca";
+/// When to try again.
+const RETRY: Duration = Duration::from_millis(200);
+
+fn with(code: Code, reason: &str, message: String, numbers: &[(&str, u64)]) -> Status {
+    let details = details(reason, numbers);
+    Status::with_error_details(code, message, details)
+}
+
+fn details(reason: &str, numbers: &[(&str, u64)]) -> ErrorDetails {
+    let numbers = numbers.iter();
+    let numbers = numbers.map(|(name, number)| ((*name).to_owned(), number.to_string()));
+    ErrorDetails::with_error_info(
+        reason,
+        DOMAIN,
+        numbers.collect::<std::collections::HashMap<_, _>>(),
+    )
+}
+
+/// A field that is wrong.
+pub(super) fn invalid(field: &str, reason: &str, message: &str) -> Status {
+    let mut details = details(reason, &[]);
+    details.add_bad_request_violation(field, message);
+    Status::with_error_details(
+        Code::InvalidArgument,
+        format!("{field}: {message}"),
+        details,
+    )
+}
+
+/// A field over its limit.
+pub(super) fn over_limit(field: &str, found: u64, limit: u64) -> Status {
+    let message = format!("{found} is over the limit of {limit}");
+    let mut details = details("TOO_LARGE", &[("found", found), ("limit", limit)]);
+    details.add_bad_request_violation(field, &message);
+    Status::with_error_details(
+        Code::InvalidArgument,
+        format!("{field}: {message}"),
+        details,
+    )
+}
+
+/// Bytes that are not those announced.
+pub(super) fn other_bytes() -> Status {
+    invalid(
+        "sha256",
+        "DIGEST_MISMATCH",
+        "the bytes received have another SHA-256; nothing was recorded",
+    )
+}
+
+pub(super) fn no_certificate() -> Status {
+    let message = "a client certificate is needed".to_owned();
+    with(Code::Unauthenticated, "CERTIFICATE_NEEDED", message, &[])
+}
+
+pub(super) fn unknown_certificate() -> Status {
+    let message = "the client certificate is of no principal".to_owned();
+    with(Code::Unauthenticated, "CERTIFICATE_UNKNOWN", message, &[])
+}
+
+pub(super) fn denied() -> Status {
+    let message = "no role allows this".to_owned();
+    with(Code::PermissionDenied, "DENIED", message, &[])
+}
+
+pub(super) fn unknown_log() -> Status {
+    with(
+        Code::NotFound,
+        "LOG_UNKNOWN",
+        "there is no such log".to_owned(),
+        &[],
+    )
+}
+
+pub(super) fn internal() -> Status {
+    with(Code::Internal, "INTERNAL", "internal error".to_owned(), &[])
+}
+
+pub(super) fn stopping() -> Status {
+    with(
+        Code::Unavailable,
+        "STOPPING",
+        "the service is stopping".to_owned(),
+        &[],
+    )
+}
+
+/// A stream that stood still; of an upload, nothing was recorded.
+pub(super) fn idle() -> Status {
+    let message = "the stream stood still for too long".to_owned();
+    with(Code::DeadlineExceeded, "STREAM_IDLE", message, &[])
+}
+
+/// An upload that ended before it was whole: nobody hears this, the client is gone.
+pub(super) fn cut() -> Status {
+    let message = "the upload was cut; nothing was recorded".to_owned();
+    with(Code::Aborted, "UPLOAD_CUT", message, &[])
+}
+
+fn busy() -> Status {
+    let mut details = details("BUSY", &[]);
+    details.set_retry_info(Some(RETRY));
+    let message = "the writer's queue is full; nothing was recorded";
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+fn damaged(message: String) -> Status {
+    with(Code::DataLoss, "DAMAGED", message, &[])
+}
+
+/// The chain of an error on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        next = cause.source();
+    }
+    line
+}
+
+pub(super) fn submit(error: SubmitError) -> Status {
+    match error {
+        SubmitError::Busy => busy(),
+        SubmitError::Stopped => {
+            let message = "the writer has stopped; whether it was recorded is unknown: submit again \
+                           under the same client key when the service is back";
+            with(Code::Unavailable, "WRITER_STOPPED", message.to_owned(), &[])
+        }
+    }
+}
+
+pub(super) fn store(error: &StoreError) -> Status {
+    match error {
+        StoreError::DiskFull => {
+            let message = "the disk is full; nothing was recorded".to_owned();
+            with(Code::ResourceExhausted, "DISK_FULL", message, &[])
+        }
+        StoreError::Stopped => submit(SubmitError::Stopped),
+        other => {
+            tracing::error!(error = chain(other), "store");
+            with(Code::Internal, "STORE", "the store failed".to_owned(), &[])
+        }
+    }
+}
+
+pub(super) fn ingest(error: IngestError) -> Status {
+    match error {
+        IngestError::TooLarge { limit } => {
+            let message = format!("object or metadata of over {limit} bytes");
+            with(
+                Code::InvalidArgument,
+                "TOO_LARGE",
+                message,
+                &[("limit", limit)],
+            )
+        }
+        IngestError::Submit(error) => submit(error),
+        IngestError::Conflict { first } => {
+            let message =
+                format!("the client key was used before, for other bytes, at leaf {first}");
+            with(
+                Code::AlreadyExists,
+                "CLIENT_KEY_REUSED",
+                message,
+                &[("first", first.get())],
+            )
+        }
+        IngestError::Restage(RestageError::Store(error)) | IngestError::Store(error) => {
+            store(&error)
+        }
+        IngestError::Restage(error) => {
+            tracing::error!(error = chain(&error), "stage content again");
+            damaged("the staged content is damaged; nothing was recorded".to_owned())
+        }
+        IngestError::Read(error) => read(error),
+    }
+}
+
+pub(super) fn read(error: ReadError) -> Status {
+    match error {
+        ReadError::OutOfRange { index, size } => {
+            let numbers = [("index", index.get()), ("tree_size", size.get())];
+            with(Code::OutOfRange, "BEYOND_TREE", error.to_string(), &numbers)
+        }
+        ReadError::Sizes {
+            first,
+            second,
+            size,
+        } => {
+            let numbers = [
+                ("first_size", first.get()),
+                ("second_size", second.get()),
+                ("tree_size", size.get()),
+            ];
+            with(Code::OutOfRange, "BEYOND_TREE", error.to_string(), &numbers)
+        }
+        ReadError::Store(error) | ReadError::Record(RecordError::Store(error)) => store(&error),
+        ReadError::Missing(_) | ReadError::Record(_) => {
+            tracing::error!(error = chain(&error), "read");
+            damaged("what is stored is not what was recorded: an alarm, run fsck".to_owned())
+        }
+    }
+}
+
+pub(super) fn desk(error: DeskError) -> Status {
+    match error {
+        DeskError::NotShown => {
+            let message = "nothing to show".to_owned();
+            with(Code::NotFound, "NOT_SHOWN", message, &[])
+        }
+        DeskError::NoObject(index) => {
+            let numbers = [("index", index.get())];
+            with(
+                Code::FailedPrecondition,
+                "NO_OBJECT",
+                error.to_string(),
+                &numbers,
+            )
+        }
+        DeskError::Read(error) => read(error),
+        DeskError::Disclosure(error) => {
+            tracing::error!(error = chain(&error), "record a disclosure");
+            with(
+                Code::Unavailable,
+                "DISCLOSURE_NOT_RECORDED",
+                "the disclosure could not be recorded, so nothing is shown".to_owned(),
+                &[],
+            )
+        }
+    }
+}
+
+pub(super) fn token(_: TokenError) -> Status {
+    invalid("page_token", "PAGE_TOKEN", "not a token of this search")
+}
+
+/// A status as the refusal of one item of a batch.
+pub(super) fn refusal(status: &Status) -> super::v1::Refusal {
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    super::v1::Refusal {
+        code: status.code().into(),
+        reason: reason.unwrap_or_default(),
+        message: status.message().to_owned(),
+    }
+}

@@ -1,0 +1,216 @@
+//! The desk: what is shown to those who may see it, and every showing recorded.
+//!
+//! ```text
+//! Permit<Prove>    leaves, inclusion and consistency proofs: hashes only, no disclosure
+//! Permit<Read>     a record by its index
+//! Permit<Search>   the trace
+//! Permit<Reissue>  an object's exact bytes
+//! ```
+//!
+//! # Invariants
+//! 1. A desk is had with a permit for its log only ([`crate::archive::Log::desk`]).
+//! 2. What is shown was recorded as disclosed before ([`crate::disclosure`]).
+//! 3. Who may not see a record gets one and the same answer whether it exists or not ([`DeskError::NotShown`]).
+
+mod reissue;
+mod search;
+
+pub use reissue::Duplicato;
+pub use search::{Page, PageToken, SearchQuery, TokenError};
+
+use crate::access::{Permit, Prove, Read};
+use crate::audit::{ReadError, Reader};
+use crate::disclosure::Disclosures;
+use crate::record::open::{Opened, RecordError};
+use crate::sequencer::{Published, SubmitError};
+use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
+use ceralacca_formats::leaf::{Class, Leaf};
+use ceralacca_formats::metadata::Metadata;
+use ceralacca_formats::tree::NodeHash;
+use std::sync::Arc;
+
+/// Why something is not shown.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// There is nothing here for the holder of this permit.
+    #[error("nothing to show")]
+    NotShown,
+    /// The record has no object: a trace record by itself, or an act of custody.
+    #[error("record {0} has no object")]
+    NoObject(LeafIndex),
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The disclosure could not be recorded, so nothing is shown.
+    #[error("record the disclosure")]
+    Disclosure(#[source] SubmitError),
+}
+
+impl From<RecordError> for DeskError {
+    fn from(error: RecordError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+/// A record as it is shown.
+pub struct Shown {
+    /// The record, checked against its leaf.
+    pub opened: Opened,
+    /// Its facts; none where they cannot be interpreted.
+    pub metadata: Option<Metadata>,
+    /// Its interval.
+    pub interval: IntervalId,
+}
+
+impl Shown {
+    /// Index of the record beside it.
+    pub fn companion(&self) -> Option<LeafIndex> {
+        companion(self.opened.leaf.seq, self.metadata.as_ref()?)
+    }
+
+    fn place(&self) -> (LeafIndex, Class) {
+        (self.opened.leaf.seq, self.opened.leaf.class)
+    }
+}
+
+fn companion(index: LeafIndex, metadata: &Metadata) -> Option<LeafIndex> {
+    let offset = match metadata {
+        Metadata::Trace(trace) => trace.companion,
+        Metadata::Object(object) => object.companion,
+        Metadata::DisclosureDetail(_) | Metadata::Custody(_) => None,
+    };
+    let index = index.get().checked_add_signed(offset?.get());
+    index.map(LeafIndex::new)
+}
+
+/// Reads one log for the holder of a permit.
+pub struct Desk<'a, A> {
+    reader: &'a Reader,
+    disclosures: &'a Disclosures,
+    permit: &'a Permit<A>,
+    published: Arc<Published>,
+}
+
+impl<'a, A> Desk<'a, A> {
+    pub(crate) fn new(
+        reader: &'a Reader,
+        disclosures: &'a Disclosures,
+        permit: &'a Permit<A>,
+    ) -> Self {
+        Self {
+            published: reader.published(),
+            reader,
+            disclosures,
+            permit,
+        }
+    }
+
+    /// The published state that all answers of this desk are of.
+    pub fn published(&self) -> &Published {
+        &self.published
+    }
+
+    /// The note of the published checkpoint where this is its size; empty otherwise.
+    pub fn note_of(&self, size: TreeSize) -> &str {
+        match size == self.published.tip.size {
+            true => self.published.checkpoint.note(),
+            false => "",
+        }
+    }
+
+    /// The proof file of a record, under the published checkpoint.
+    fn proof_of(&self, shown: &Shown) -> Result<String, DeskError> {
+        let proof = self.reader.proof_of(&self.published, &shown.opened)?;
+        Ok(proof.to_text())
+    }
+
+    /// A record that this permit may see.
+    fn visible(&self, index: LeafIndex) -> Result<Shown, DeskError> {
+        let opened = match self.reader.record(&self.published, index) {
+            Err(ReadError::OutOfRange { .. }) if self.permit.is_limited() => {
+                return Err(DeskError::NotShown);
+            }
+            other => other?,
+        };
+        let shown = self.shown(opened);
+        self.covers(&shown)?
+            .then_some(shown)
+            .ok_or(DeskError::NotShown)
+    }
+
+    fn shown(&self, opened: Opened) -> Shown {
+        Shown {
+            interval: self.published.interval_of(opened.leaf.seq),
+            metadata: opened.metadata().ok(),
+            opened,
+        }
+    }
+
+    /// Whether the permit covers a record: an object goes by the trace record of its facts.
+    fn covers(&self, shown: &Shown) -> Result<bool, DeskError> {
+        if !self.permit.is_limited() {
+            return Ok(true);
+        }
+        let Some(metadata) = &shown.metadata else {
+            return Ok(false);
+        };
+        match (metadata, shown.companion()) {
+            (Metadata::Object(_), Some(facts)) => {
+                let facts = self.reader.record(&self.published, facts)?.metadata();
+                Ok(facts.is_ok_and(|facts| self.permit.covers(&facts)))
+            }
+            _ => Ok(self.permit.covers(metadata)),
+        }
+    }
+
+    fn disclose(&self, query: &str, shown: &[&Shown]) -> Result<(), DeskError> {
+        let places: Vec<_> = shown.iter().map(|shown| shown.place()).collect();
+        let recorded = self.disclosures.record(self.permit, query, &places);
+        recorded.map_err(DeskError::Disclosure)
+    }
+}
+
+impl Desk<'_, Prove> {
+    /// A leaf and its inclusion proof at a size; at the published one when none is given.
+    pub fn inclusion(
+        &self,
+        index: LeafIndex,
+        size: Option<TreeSize>,
+    ) -> Result<(Leaf, TreeSize, Vec<NodeHash>), DeskError> {
+        let size = size.unwrap_or(self.published.tip.size);
+        let path = self.reader.inclusion(&self.published, index, size)?;
+        Ok((self.reader.leaf(&self.published, index)?, size, path))
+    }
+
+    /// The consistency proof between two sizes; the second is the published one when none is given.
+    pub fn consistency(
+        &self,
+        first: TreeSize,
+        second: Option<TreeSize>,
+    ) -> Result<(TreeSize, Vec<NodeHash>), DeskError> {
+        let second = second.unwrap_or(self.published.tip.size);
+        let path = self.reader.consistency(&self.published, first, second)?;
+        Ok((second, path))
+    }
+}
+
+impl Desk<'_, Read> {
+    /// A record by its index, and its proof file where it is asked for. A disclosure.
+    pub fn record(
+        &self,
+        index: LeafIndex,
+        proof: bool,
+    ) -> Result<(Shown, Option<String>), DeskError> {
+        let query = format!("read index={index}");
+        let shown = match self.visible(index) {
+            Err(DeskError::NotShown) => {
+                self.disclose(&query, &[])?;
+                return Err(DeskError::NotShown);
+            }
+            other => other?,
+        };
+        let proof = proof.then(|| self.proof_of(&shown)).transpose()?;
+        self.disclose(&query, &[&shown])?;
+        Ok((shown, proof))
+    }
+}

@@ -1,0 +1,474 @@
+//! Search of the trace: terms and times, a page at a time, both ways.
+//!
+//! The most selective term asked for chooses the candidates of the index; without one, the leaves themselves
+//! are walked. Every candidate is opened and checked against all that was asked: the index narrows, the
+//! record decides. A page reads some [`READS_MAX`] records, so its cost is bounded whatever was asked;
+//! records are found in the order of their indexes.
+
+use super::{Desk, DeskError, Shown};
+use crate::access::Search;
+use crate::audit::Find;
+use crate::record::open::{Opened, RecordError};
+use crate::sequencer::Span;
+use crate::store::Order;
+use ceralacca_formats::canonical::Integer;
+use ceralacca_formats::digest::Sha256;
+use ceralacca_formats::id::{LeafIndex, UtcMillis};
+use ceralacca_formats::leaf::{Class, Kind};
+use ceralacca_formats::metadata::{Field, Metadata};
+use std::ops::Range;
+
+/// The most records on a page.
+pub const PAGE_RECORDS_MAX: usize = 1000;
+/// About the most records opened, or leaves passed, for a page.
+pub const READS_MAX: usize = 4000;
+/// Records read at a time.
+const STEP: usize = 256;
+
+/// Fields from the most to the least selective.
+const SELECTIVE: [Field; 6] = [
+    Field::Identificativo,
+    Field::MessageId,
+    Field::Msgid,
+    Field::Sender,
+    Field::Recipient,
+    Field::Event,
+];
+/// Classes that hold trace records.
+const TRACES: [Class; 2] = [Class::Trace, Class::Justice];
+/// Classes with records under a Message-ID: objects that have no trace record stand under theirs.
+const WITH_MESSAGE_ID: [Class; 5] = [
+    Class::Trace,
+    Class::Justice,
+    Class::Receipt,
+    Class::Content,
+    Class::Infected,
+];
+
+/// What is searched.
+#[derive(Clone, Debug, Default)]
+pub struct SearchQuery {
+    /// Terms, all of which must match.
+    pub terms: Vec<(Field, Vec<u8>)>,
+    /// Event time, from and until (exclusive), milliseconds since 1970.
+    pub event: (Option<i64>, Option<i64>),
+    /// Time of sequencing, from and until (exclusive).
+    pub recorded: (Option<UtcMillis>, Option<UtcMillis>),
+}
+
+impl SearchQuery {
+    /// The words of the disclosure.
+    fn words(&self) -> String {
+        let mut words = "search".to_owned();
+        for (field, term) in &self.terms {
+            words += &format!(" {field:?}={}", String::from_utf8_lossy(term));
+        }
+        let times = [
+            ("event from", self.event.0.map(|ms| ms.to_string())),
+            ("event until", self.event.1.map(|ms| ms.to_string())),
+            ("recorded from", self.recorded.0.map(|ms| ms.to_string())),
+            ("recorded until", self.recorded.1.map(|ms| ms.to_string())),
+        ];
+        for (name, value) in times {
+            if let Some(value) = value {
+                words += &format!(" {name}={value}");
+            }
+        }
+        words
+    }
+
+    fn matches(&self, shown: &Shown) -> bool {
+        let Some(metadata) = &shown.metadata else {
+            return self.terms.is_empty() && self.event == (None, None) && self.in_time(shown);
+        };
+        let has =
+            |(field, term): &(Field, Vec<u8>)| metadata.has_term(*field, &field.normalise(term));
+        let event = match metadata {
+            Metadata::Trace(trace) => trace.event_ms.map(Integer::get),
+            _ => None,
+        };
+        let after = self
+            .event
+            .0
+            .is_none_or(|from| event.is_some_and(|at| at >= from));
+        let before = self
+            .event
+            .1
+            .is_none_or(|until| event.is_some_and(|at| at < until));
+        after && before && self.in_time(shown) && self.terms.iter().all(has)
+    }
+
+    fn in_time(&self, shown: &Shown) -> bool {
+        let at = shown.opened.leaf.time;
+        self.recorded.0.is_none_or(|from| at >= from)
+            && self.recorded.1.is_none_or(|until| at < until)
+    }
+
+    /// Digest that ties a token to the search it came from.
+    fn digest(&self, order: Order) -> [u8; 8] {
+        let text = format!("{:?} {:?}", order == Order::Ascending, self);
+        let mut digest = [0; 8];
+        for (to, from) in digest
+            .iter_mut()
+            .zip(Sha256::of(text.as_bytes()).as_bytes())
+        {
+            *to = *from;
+        }
+        digest
+    }
+}
+
+/// Where a page begins: beyond a record, in the order asked for or against it.
+///
+/// ```text
+/// 01 | back 00 or 01 | leaf index u64 | digest of the search 8
+/// ```
+///
+/// Opaque to clients, and no secret: what it allows is checked again at every call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PageToken {
+    back: bool,
+    beyond: LeafIndex,
+    search: [u8; 8],
+}
+
+/// The token is not one of this search.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("page token is not of this search")]
+pub struct TokenError;
+
+impl PageToken {
+    const BYTES: usize = 18;
+
+    /// Its bytes.
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let parts = [1, u8::from(self.back)].into_iter();
+        let parts = parts
+            .chain(self.beyond.get().to_be_bytes())
+            .chain(self.search);
+        bytes
+            .iter_mut()
+            .zip(parts)
+            .for_each(|(to, byte)| *to = byte);
+        bytes
+    }
+
+    /// Reads its bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
+        let bytes: [u8; Self::BYTES] = bytes.try_into().map_err(|_| TokenError)?;
+        let (head, rest) = bytes.split_first_chunk::<2>().ok_or(TokenError)?;
+        let (index, search) = rest.split_first_chunk::<8>().ok_or(TokenError)?;
+        let back = match head {
+            [1, 0] => false,
+            [1, 1] => true,
+            _ => return Err(TokenError),
+        };
+        Ok(Self {
+            back,
+            beyond: LeafIndex::new(u64::from_be_bytes(*index)),
+            search: search.try_into().map_err(|_| TokenError)?,
+        })
+    }
+}
+
+/// A page of a search.
+pub struct Page {
+    /// The records, in the order asked for.
+    pub records: Vec<Shown>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<PageToken>,
+    /// Where the page before ends, if there may be one.
+    pub previous: Option<PageToken>,
+}
+
+/// What a walk over the log found.
+struct Walk {
+    records: Vec<Shown>,
+    /// The last record looked at, if the walk stopped before the end of the log.
+    stopped_at: Option<LeafIndex>,
+}
+
+impl Desk<'_, Search> {
+    /// Records that match, at most `limit` of them. A disclosure, also when nothing is found.
+    pub fn search(
+        &self,
+        query: &SearchQuery,
+        order: Order,
+        limit: usize,
+        token: Option<PageToken>,
+    ) -> Result<Result<Page, TokenError>, DeskError> {
+        let search = query.digest(order);
+        if token.is_some_and(|token| token.search != search) {
+            return Ok(Err(TokenError));
+        }
+        let back = token.is_some_and(|token| token.back);
+        let direction = if back { reversed(order) } else { order };
+        let limit = limit.clamp(1, PAGE_RECORDS_MAX);
+        let beyond = token.map(|token| token.beyond);
+        let Walk {
+            mut records,
+            stopped_at,
+        } = self.walk(query, direction, limit, beyond)?;
+        if back {
+            records.reverse();
+        }
+        self.disclose(&query.words(), &records.iter().collect::<Vec<_>>())?;
+        let token = |back: bool, beyond: Option<LeafIndex>| {
+            beyond.map(|beyond| PageToken {
+                back,
+                beyond,
+                search,
+            })
+        };
+        let at = |shown: Option<&Shown>| shown.map(|shown| shown.opened.leaf.seq).or(beyond);
+        // On the side the walk went to, it goes on where it stopped; on the other, where the page begins.
+        let (next, previous) = match back {
+            false => (
+                token(false, stopped_at),
+                token(true, beyond.and_then(|_| at(records.first()))),
+            ),
+            true => (token(false, at(records.last())), token(true, stopped_at)),
+        };
+        Ok(Ok(Page {
+            records,
+            next,
+            previous,
+        }))
+    }
+
+    fn walk(
+        &self,
+        query: &SearchQuery,
+        direction: Order,
+        limit: usize,
+        mut beyond: Option<LeafIndex>,
+    ) -> Result<Walk, DeskError> {
+        let mut records = Vec::new();
+        let mut reads = 0;
+        let selective = SELECTIVE.iter().find_map(|field| {
+            let mut terms = query.terms.iter();
+            terms.find(|(asked, _)| asked == field)
+        });
+        let mut spans = self.spans(query);
+        if direction == Order::Descending {
+            spans.reverse();
+        }
+        for (span, indexes) in spans {
+            let outside = |beyond: LeafIndex| match direction {
+                Order::Ascending => indexes.end <= beyond.get().saturating_add(1),
+                Order::Descending => indexes.start >= beyond.get(),
+            };
+            if indexes.is_empty() || beyond.is_some_and(outside) {
+                continue;
+            }
+            let mut more = true;
+            while more {
+                let found = match selective {
+                    Some((field, term)) => {
+                        self.candidates(&span, (*field, term), direction, beyond)?
+                    }
+                    None => self.leaves(&indexes, direction, beyond)?,
+                };
+                reads += found.reads;
+                for opened in found.records {
+                    let shown = self.shown(opened);
+                    let at = shown.opened.leaf.seq;
+                    if query.matches(&shown) && self.covers(&shown)? {
+                        records.push(shown);
+                    }
+                    if records.len() == limit {
+                        return Ok(Walk {
+                            records,
+                            stopped_at: Some(at),
+                        });
+                    }
+                }
+                more = found.last.is_some();
+                let edge = match direction {
+                    Order::Ascending => indexes.end - 1,
+                    Order::Descending => indexes.start,
+                };
+                beyond = found.last.or(Some(LeafIndex::new(edge)));
+                if reads >= READS_MAX {
+                    return Ok(Walk {
+                        records,
+                        stopped_at: beyond,
+                    });
+                }
+            }
+        }
+        Ok(Walk {
+            records,
+            stopped_at: None,
+        })
+    }
+
+    /// The intervals that may hold records of the times asked for, with their leaf indexes.
+    fn spans(&self, query: &SearchQuery) -> Vec<(Span, Range<u64>)> {
+        let size = self.published.tip.size.get();
+        let spans = &self.published.spans;
+        let ends = spans.iter().skip(1).map(|span| span.first.get());
+        let ends = ends.chain([size]);
+        let with_end = spans.iter().zip(ends);
+        let starts_late = |span: &Span| {
+            // A writer's clock may be set back by some minutes unnoticed; a day covers it.
+            let until = query
+                .recorded
+                .1
+                .map(|until| until.get().saturating_add(DAY_MS));
+            until.is_some_and(|until| span.id.start().get() >= until)
+        };
+        let ends_early = |span: &Span| {
+            let from = query.recorded.0.map(UtcMillis::get);
+            // An interval lasts a day; after a long stop, or with suspended cuts, its successor says when
+            // it really ended, so only the successor is asked.
+            let after = spans.iter().find(|other| other.id > span.id);
+            after.is_some_and(|next| {
+                from.is_some_and(|from| next.id.start().get().saturating_add(DAY_MS) <= from)
+            })
+        };
+        with_end
+            .filter(|(span, _)| !starts_late(span) && !ends_early(span))
+            .map(|(span, end)| (*span, span.first.get()..end))
+            .collect()
+    }
+
+    /// Records of one interval under a term, in order; and where to go on, if there may be more.
+    fn candidates(
+        &self,
+        span: &Span,
+        (field, term): (Field, &[u8]),
+        direction: Order,
+        beyond: Option<LeafIndex>,
+    ) -> Result<Found, DeskError> {
+        let classes: &[Class] = match field {
+            Field::MessageId => &WITH_MESSAGE_ID,
+            _ => &TRACES,
+        };
+        let mut found = Vec::new();
+        let mut whole = true;
+        for class in classes {
+            let find = Find {
+                interval: span.id,
+                class: *class,
+                field,
+                term,
+                after: beyond,
+                order: direction,
+                limit: STEP,
+            };
+            let mut of_class = self.reader.find(&self.published, &find)?;
+            whole &= of_class.len() < STEP;
+            found.append(&mut of_class);
+        }
+        found.sort_by_key(|opened| opened.leaf.seq);
+        if direction == Order::Descending {
+            found.reverse();
+        }
+        // Beyond the first STEP a class that was cut short may be missing some.
+        if !whole {
+            found.truncate(STEP);
+        }
+        // An object with a trace record under the same Message-ID is found by that.
+        let reads = found.len();
+        let last = found.last().map(|opened| opened.leaf.seq);
+        let alone = |opened: &Opened| {
+            let metadata = opened.metadata();
+            !matches!(metadata, Ok(Metadata::Object(object)) if object.companion.is_some())
+        };
+        found.retain(alone);
+        Ok(Found {
+            records: found,
+            reads,
+            last: last.filter(|_| !whole),
+        })
+    }
+
+    /// Records of a range of leaves: those of the trace, and objects that have no trace record.
+    fn leaves(
+        &self,
+        indexes: &Range<u64>,
+        direction: Order,
+        beyond: Option<LeafIndex>,
+    ) -> Result<Found, DeskError> {
+        let range = match (direction, beyond) {
+            (_, None) => indexes.clone(),
+            (Order::Ascending, Some(beyond)) => {
+                indexes.start.max(beyond.get().saturating_add(1))..indexes.end
+            }
+            (Order::Descending, Some(beyond)) => indexes.start..indexes.end.min(beyond.get()),
+        };
+        let step: Vec<u64> = match direction {
+            Order::Ascending => range.take(STEP).collect(),
+            Order::Descending => range.rev().take(STEP).collect(),
+        };
+        let mut found = Vec::new();
+        for index in &step {
+            let leaf = self.reader.leaf(&self.published, LeafIndex::new(*index))?;
+            if leaf.class == Class::Custody || leaf.kind == Kind::Disclosure {
+                continue;
+            }
+            let opened = self.reader.record(&self.published, leaf.seq)?;
+            let shown_elsewhere = match opened.metadata() {
+                Ok(Metadata::Object(object)) => object.companion.is_some(),
+                Ok(_) | Err(RecordError::Uninterpreted { .. }) => false,
+                Err(error) => return Err(error.into()),
+            };
+            if !shown_elsewhere {
+                found.push(opened);
+            }
+        }
+        Ok(Found {
+            records: found,
+            reads: step.len(),
+            last: step.last().copied().map(LeafIndex::new),
+        })
+    }
+}
+
+/// A step of a walk through one interval.
+struct Found {
+    /// In order.
+    records: Vec<Opened>,
+    /// What it cost.
+    reads: usize,
+    /// Where to go on, if there may be more.
+    last: Option<LeafIndex>,
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+fn reversed(order: Order) -> Order {
+    match order {
+        Order::Ascending => Order::Descending,
+        Order::Descending => Order::Ascending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_back_and_nothing_else_is_a_token() {
+        for back in [false, true] {
+            let token = PageToken {
+                back,
+                beyond: LeafIndex::new(0x0102_0304_0506_0708),
+                search: [9; 8],
+            };
+            let bytes = token.to_bytes();
+            assert_eq!(PageToken::from_bytes(&bytes), Ok(token));
+            for len in 0..bytes.len() {
+                assert_eq!(PageToken::from_bytes(&bytes[..len]), Err(TokenError));
+            }
+            let mut other = bytes;
+            other[1] = 2;
+            assert_eq!(PageToken::from_bytes(&other), Err(TokenError));
+            other = bytes;
+            other[0] = 2;
+            assert_eq!(PageToken::from_bytes(&other), Err(TokenError));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Objects: what their bytes say chooses kind and class, and becomes the trace record beside them.
+//!
+//! # Invariants
+//! 1. Every complete byte string within the limit is archived; what is not understood is marked so (P2).
+//! 2. An infected message is kept as such whatever its bytes say.
+
+use super::{ClientKey, ContentUpload, INLINE_BYTES_MAX, Ingest, IngestError, Submission};
+use ceralacca_formats::leaf::{Class, Kind};
+use ceralacca_formats::metadata::ObjectRecord;
+use ceralacca_pec::{Reader, Reading};
+
+/// How an object is declared by who submits it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Declared {
+    /// As its bytes say.
+    #[default]
+    AsRead,
+    /// It holds a virus: thirty months, apart (DPR 68/2005 art. 12).
+    Infected,
+}
+
+/// Kind and class of an object.
+fn place(reading: &Reading, declared: Declared) -> (Kind, Class) {
+    let kind = match declared {
+        Declared::AsRead => reading.kind,
+        Declared::Infected => Kind::Infected,
+    };
+    let class = match kind {
+        Kind::Receipt => Class::Receipt,
+        Kind::Infected => Class::Infected,
+        _ => Class::Content,
+    };
+    (kind, class)
+}
+
+impl Ingest {
+    /// The submission of an object in memory.
+    pub fn object(
+        &self,
+        bytes: Vec<u8>,
+        declared: Declared,
+        client_key: Option<ClientKey>,
+    ) -> Result<Submission, IngestError> {
+        if bytes.len() > INLINE_BYTES_MAX {
+            let mut upload = self.object_upload(declared);
+            upload.write(&bytes)?;
+            return upload.finish(client_key);
+        }
+        let reading = ceralacca_pec::read(&bytes);
+        let (_, class) = place(&reading, declared);
+        let content = self.content(class, bytes)?;
+        Ok(self.submission(reading, declared, content, client_key))
+    }
+
+    /// Begins the upload of an object that need not fit in memory.
+    pub fn object_upload(&self, declared: Declared) -> ObjectUpload<'_> {
+        ObjectUpload {
+            ingest: self,
+            declared,
+            reader: Reader::new(),
+            first: Vec::new(),
+            upload: None,
+            bytes: 0,
+        }
+    }
+
+    fn submission(
+        &self,
+        reading: Reading,
+        declared: Declared,
+        content: super::ObjectContent,
+        client_key: Option<ClientKey>,
+    ) -> Submission {
+        let (kind, class) = place(&reading, declared);
+        let object = ObjectRecord {
+            companion: None,
+            unclassified: reading.unclassified.map(|reason| reason.code().into()),
+            message_id: reading.message_id,
+        };
+        let facts = reading.facts.map(|facts| (self.trace_class, facts));
+        Submission::object(kind, class, object, content, facts, client_key)
+    }
+}
+
+/// The upload of an object, read while it passes.
+///
+/// Chunks are encrypted under the secret of a class, which only the whole object tells: the first bytes give
+/// a hint (a receipt says so in its header), and where it was wrong the content is staged again.
+pub struct ObjectUpload<'a> {
+    ingest: &'a Ingest,
+    declared: Declared,
+    reader: Reader,
+    first: Vec<u8>,
+    upload: Option<(Class, ContentUpload<'a>)>,
+    bytes: u64,
+}
+
+impl ObjectUpload<'_> {
+    /// Takes the next bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), IngestError> {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        if self.bytes > self.ingest.object_bytes_max {
+            let limit = self.ingest.object_bytes_max;
+            return Err(IngestError::TooLarge { limit });
+        }
+        self.reader.push(bytes);
+        if let Some((_, upload)) = &mut self.upload {
+            return upload.write(bytes);
+        }
+        self.first.extend_from_slice(bytes);
+        if self.first.len() > INLINE_BYTES_MAX {
+            let class = self.likely_class();
+            let mut upload = self.ingest.upload(class);
+            upload.write(&std::mem::take(&mut self.first))?;
+            self.upload = Some((class, upload));
+        }
+        Ok(())
+    }
+
+    fn likely_class(&self) -> Class {
+        let is_receipt = || {
+            let lines = self.first.split(|byte| *byte == b'\n');
+            let mut header = lines.take_while(|line| !line.trim_ascii().is_empty());
+            let name = b"x-ricevuta:";
+            header.any(|line| {
+                line.get(..name.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(name))
+            })
+        };
+        match self.declared {
+            Declared::Infected => Class::Infected,
+            Declared::AsRead if is_receipt() => Class::Receipt,
+            Declared::AsRead => Class::Content,
+        }
+    }
+
+    /// The object is whole.
+    pub fn finish(self, client_key: Option<ClientKey>) -> Result<Submission, IngestError> {
+        let reading = self.reader.finish();
+        let (_, class) = place(&reading, self.declared);
+        let content = match self.upload {
+            None => self.ingest.content(class, self.first)?,
+            Some((likely, upload)) if likely == class => upload.finish()?,
+            Some((_, upload)) => self.ingest.reclass(upload.finish()?, class)?,
+        };
+        let submission = self
+            .ingest
+            .submission(reading, self.declared, content, client_key);
+        Ok(submission)
+    }
+
+    /// Gives it up: what was staged is removed.
+    pub fn abandon(self) -> Result<(), IngestError> {
+        match self.upload {
+            None => Ok(()),
+            Some((_, upload)) => upload.abandon(),
+        }
+    }
+}

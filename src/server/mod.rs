@@ -1,0 +1,193 @@
+//! The service: configuration, logs, transport, and an orderly end.
+//!
+//! # Invariants
+//! 1. It listens only after every log is open, and says so.
+//! 2. At the end it accepts nothing new, lets calls finish for a bounded time, stops the logs cleanly.
+//! 3. Nothing personal is logged: no address, no id of a message, no query.
+
+pub mod config;
+mod incoming;
+
+use crate::ambient::{Clock, SystemClock};
+use crate::api::{Principals, Service};
+use crate::archive::{Archive, ArchiveError, Settings};
+use ceralacca_formats::secret::MasterKey;
+use config::{Config, Transport};
+use incoming::Incoming;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+/// Why the service did not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A log does not open, or did not stop cleanly.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The address cannot be had.
+    #[error("listen on {address}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of the TLS configuration cannot be read.
+    #[error("read {path}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Certificates or key are unusable, or the transport failed.
+    #[error("transport")]
+    Transport(#[from] tonic::transport::Error),
+    /// The descriptors of our own proto files are unusable.
+    #[error("reflection")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// No runtime, or no signals.
+    #[error("start the runtime")]
+    Runtime(#[source] std::io::Error),
+}
+
+/// Pings an idle connection.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// How long a ping may go unanswered.
+const PING_PATIENCE: Duration = Duration::from_secs(20);
+/// Calls at a time on one connection.
+const CALLS_PER_CONNECTION_MAX: u32 = 256;
+/// What one stream, and one connection, may have on the way to us, in bytes.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// The largest header list, in bytes.
+const HEADER_BYTES_MAX: u32 = 16 << 10;
+
+/// Opens the logs and serves them until SIGTERM or SIGINT; `ready` hears the address.
+pub fn serve(
+    config: Config,
+    master: &MasterKey,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), ServeError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let settings = Settings {
+        clock: Arc::clone(&clock),
+        object_bytes_max: config.object_bytes_max,
+        justice: config.justice.clone(),
+        ..Settings::default()
+    };
+    let archive = Arc::new(Archive::open(
+        &config.data,
+        &config.logs,
+        master,
+        &settings,
+    )?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    let result = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve_until(config, Arc::clone(&archive), clock, stop, ready).await
+    });
+    // Work that still runs after the drain is not waited for: what it did not finish, nobody was told of.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let stopped = archive.stop();
+    result?;
+    Ok(stopped?)
+}
+
+async fn serve_until(
+    config: Config,
+    archive: Arc<Archive>,
+    clock: Arc<dyn Clock>,
+    stop: impl Future<Output = ()>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), ServeError> {
+    let mut server = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(PING_EVERY))
+        .http2_keepalive_timeout(Some(PING_PATIENCE))
+        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_max_header_list_size(HEADER_BYTES_MAX);
+    if let Transport::Tls {
+        certificate,
+        key,
+        client_ca,
+    } = &config.transport
+    {
+        let tls = ServerTlsConfig::new()
+            .identity(Identity::from_pem(read(certificate)?, read(key)?))
+            .client_ca_root(Certificate::from_pem(read(client_ca)?))
+            .client_auth_optional(true);
+        server = server.tls_config(tls)?;
+    }
+    if matches!(config.principals, Principals::Development) {
+        tracing::warn!(
+            "DEVELOPMENT: plain text, and every caller has every role; not for production"
+        );
+    }
+    let service = Service::new(archive, config.principals, clock, config.limits);
+    let mut routes = service.routes()?;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health
+        .set_service_status("", tonic_health::ServingStatus::Serving)
+        .await;
+    routes.add_service(health_service);
+    let failed = |source| ServeError::Listen {
+        address: config.listen,
+        source,
+    };
+    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let incoming = Incoming::new(listener, config.connections_max);
+    let (begin_drain, drain) = tokio::sync::oneshot::channel::<()>();
+    let serving = server
+        .add_routes(routes.routes())
+        .serve_with_incoming_shutdown(incoming, async {
+            // An error says that the sender is gone, which ends the service too.
+            let _ = drain.await;
+        });
+    tokio::pin!(serving);
+    ready(address);
+    tracing::info!(%address, "serving");
+    // Without a supervisor nobody listens.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        () = stop => {}
+    }
+    tracing::info!("stopping");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    health
+        .set_service_status("", tonic_health::ServingStatus::NotServing)
+        .await;
+    drop(begin_drain);
+    match tokio::time::timeout(config.drain, serving).await {
+        Ok(ended) => ended?,
+        Err(_) => tracing::warn!("calls were cut after the drain time"),
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ServeError> {
+    std::fs::read(path).map_err(|source| ServeError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
