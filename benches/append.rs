@@ -14,10 +14,6 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench is about real time")]
 
-#[path = "../tests/support/traffic.rs"]
-#[allow(dead_code)]
-mod traffic;
-
 use ceralacca::access::{self, Principal};
 use ceralacca::archive::{self, Log, Settings};
 use ceralacca::audit::fsck;
@@ -32,6 +28,7 @@ use ceralacca_formats::id::{LeafIndex, LogId, Origin, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{Metadata, ObjectRecord, Recipient, TraceRecord};
 use ceralacca_formats::secret::MasterKey;
+use ceralacca_synthetic::traffic;
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};

@@ -1,7 +1,5 @@
 //! What the tests share: a log in a temporary directory or in memory, clocks that move, stores that fail.
 
-pub mod traffic;
-
 use ceralacca::access::{self, Principal, Role, Standing};
 use ceralacca::ambient::{Clock, Entropy};
 use ceralacca::archive::{self, Log, Settings};
@@ -14,6 +12,7 @@ use ceralacca::store::{Batch, KeyRange, Order, Scan, Store, StoreError, outside}
 use ceralacca_formats::id::{LogId, Origin, UtcMillis};
 use ceralacca_formats::metadata::TraceRecord;
 use ceralacca_formats::secret::MasterKey;
+pub use ceralacca_synthetic::traffic;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use std::path::{Path, PathBuf};

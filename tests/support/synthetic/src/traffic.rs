@@ -1,4 +1,4 @@
-//! Synthetic PEC traffic: trace records of whole transactions, any number, from a seed.
+//! Trace records of whole transactions, any number, from a seed.
 //!
 //! Invented providers and people on reserved domains (RFC 2606). A record has about 480 bytes of
 //! canonical metadata, as the real day of pec logs that this imitates had per line.
@@ -9,7 +9,10 @@
 //! mailboxes come from some 2^21 with a skew (a few write very much), subjects from templates with
 //! numbers and from runs of words. Records of one transaction share what they share in life. The
 //! bench `append` prints what a good compressor makes of it: the measured bound on its entropy.
+//!
+//! The stream of a seed never changes, byte for byte: measured ratios are compared over the years.
 
+use crate::civil::Civil;
 use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::metadata::{Recipient, TraceRecord};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
@@ -149,7 +152,8 @@ const WORDS: [&str; 64] = [
 
 /// How many providers there are.
 pub const PROVIDERS: u32 = 12;
-const DOMAINS: u32 = 600;
+/// How many domains of customers there are.
+pub(crate) const DOMAINS: u32 = 600;
 const MAILBOXES: u32 = 1 << 21;
 
 /// An endless stream of trace records, the same for the same seed.
@@ -169,57 +173,9 @@ impl Traffic {
         }
     }
 
-    /// A mailbox: some write every minute, most hardly ever.
     fn mailbox(&mut self) -> String {
-        let skew = self.rng.random::<f64>();
-        let number = (skew * skew * skew * f64::from(MAILBOXES)) as u32;
-        // The mailbox with this number always has this address.
-        let mut own = ChaCha8Rng::seed_from_u64(u64::from(number) ^ 0x5ea1_1000);
-        let domain = own.random_range(0..DOMAINS);
-        let (name, surname) = (pick(&mut own, &FORENAMES), pick(&mut own, &SURNAMES));
-        let local = match own.random_range(0..10) {
-            0..=4 => format!("{name}.{surname}{}", own.random_range(1..2000)),
-            5..=7 => format!(
-                "{surname}.{}{}",
-                pick(&mut own, &TRADES),
-                own.random_range(1..400)
-            ),
-            _ => format!("{}.{}", pick(&mut own, &OFFICES), own.random_range(1..8000)),
-        };
+        let (local, domain) = mailbox(&mut self.rng);
         format!("{local}@{}", domain_name(domain))
-    }
-
-    fn subject(&mut self) -> String {
-        let rng = &mut self.rng;
-        match rng.random_range(0..10) {
-            0 => "Notificazione ai sensi della legge n. 53 del 1994".to_owned(),
-            1 => format!("Fattura n. {}/2026", rng.random_range(1..90_000)),
-            2 => format!("Invio File {}", rng.random_range(1_000_000..9_999_999)),
-            3 => format!(
-                "Prot. N. {} del {:02}/{:02}/2026",
-                rng.random_range(1..200_000),
-                rng.random_range(1..29),
-                rng.random_range(1..13)
-            ),
-            _ => {
-                let count = rng.random_range(3..10);
-                let words: Vec<&str> = (0..count).map(|_| pick(rng, &WORDS)).collect();
-                words.join(" ")
-            }
-        }
-    }
-
-    fn msgid(&mut self) -> String {
-        let (a, b): (u64, u64) = (self.rng.random(), self.rng.random());
-        match self.rng.random_range(0..3) {
-            0 => format!("<{a:016x}{:08x}@mail.example>", b as u32),
-            1 => format!("<{a:016X}.{b:016X}@webmail.example>"),
-            _ => format!(
-                "<{:012x}${:08x}${b:016x}@client.example>",
-                a >> 16,
-                a as u32
-            ),
-        }
     }
 
     fn identificativo(&mut self, provider: u32) -> String {
@@ -227,7 +183,7 @@ impl Traffic {
         format!(
             "opec{}.{}.{:05}.{:02}.{}.{}@pec.g{provider}.example",
             rng.random_range(210..320),
-            compact_time(self.now_ms),
+            Civil::utc(self.now_ms).compact(),
             rng.random_range(0..100_000),
             rng.random_range(0..100),
             rng.random_range(1..10),
@@ -255,9 +211,9 @@ impl Traffic {
                     kind: Some("certificato".into()),
                 })
                 .collect(),
-            subject: Some(self.subject().into()),
+            subject: Some(subject(&mut self.rng).into()),
             provider: Some(format!("Gestore {from} S.p.A.").into()),
-            msgid: Some(self.msgid().into()),
+            msgid: Some(msgid(&mut self.rng).into()),
             ..TraceRecord::default()
         };
         let shape = self.rng.random_range(0..100);
@@ -304,34 +260,75 @@ impl Iterator for Traffic {
     }
 }
 
-fn pick<'a>(rng: &mut ChaCha8Rng, from: &[&'a str]) -> &'a str {
+/// A mailbox, as its local part and the number of its domain: some write every minute, most hardly ever.
+pub(crate) fn mailbox(rng: &mut ChaCha8Rng) -> (String, u32) {
+    let skew = rng.random::<f64>();
+    let number = (skew * skew * skew * f64::from(MAILBOXES)) as u32;
+    // The mailbox with this number always has this address.
+    let mut own = ChaCha8Rng::seed_from_u64(u64::from(number) ^ 0x5ea1_1000);
+    let domain = own.random_range(0..DOMAINS);
+    let (name, surname) = (pick(&mut own, &FORENAMES), pick(&mut own, &SURNAMES));
+    let local = match own.random_range(0..10) {
+        0..=4 => format!("{name}.{surname}{}", own.random_range(1..2000)),
+        5..=7 => format!(
+            "{surname}.{}{}",
+            pick(&mut own, &TRADES),
+            own.random_range(1..400)
+        ),
+        _ => format!("{}.{}", pick(&mut own, &OFFICES), own.random_range(1..8000)),
+    };
+    (local, domain)
+}
+
+/// What people write above their mail.
+pub(crate) fn subject(rng: &mut ChaCha8Rng) -> String {
+    match rng.random_range(0..10) {
+        0 => "Notificazione ai sensi della legge n. 53 del 1994".to_owned(),
+        1 => format!("Fattura n. {}/2026", rng.random_range(1..90_000)),
+        2 => format!("Invio File {}", rng.random_range(1_000_000..9_999_999)),
+        3 => format!(
+            "Prot. N. {} del {:02}/{:02}/2026",
+            rng.random_range(1..200_000),
+            rng.random_range(1..29),
+            rng.random_range(1..13)
+        ),
+        _ => {
+            let count = rng.random_range(3..10);
+            words(rng, count)
+        }
+    }
+}
+
+/// A run of words.
+pub(crate) fn words(rng: &mut ChaCha8Rng, count: usize) -> String {
+    let words: Vec<&str> = (0..count).map(|_| pick(rng, &WORDS)).collect();
+    words.join(" ")
+}
+
+/// A Message-ID as mail clients make them, in its brackets.
+pub(crate) fn msgid(rng: &mut ChaCha8Rng) -> String {
+    let (a, b): (u64, u64) = (rng.random(), rng.random());
+    match rng.random_range(0..3) {
+        0 => format!("<{a:016x}{:08x}@mail.example>", b as u32),
+        1 => format!("<{a:016X}.{b:016X}@webmail.example>"),
+        _ => format!(
+            "<{:012x}${:08x}${b:016x}@client.example>",
+            a >> 16,
+            a as u32
+        ),
+    }
+}
+
+pub(crate) fn pick<'a>(rng: &mut ChaCha8Rng, from: &[&'a str]) -> &'a str {
     from.choose(rng).copied().unwrap_or_default()
 }
 
-fn domain_name(number: u32) -> String {
+pub(crate) fn domain_name(number: u32) -> String {
     match number % 3 {
         0 => format!("pec.ditta{number}.example"),
         1 => format!("legalmail{number}.test"),
         _ => format!("pec.comune{number}.example"),
     }
-}
-
-/// `yyyymmddhhmmss` in UTC, without a calendar library: this file is shared with the pure crate.
-fn compact_time(ms: i64) -> String {
-    let (days, second) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000) / 1000);
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let (day, month) = (
-        doy - (153 * mp + 2) / 5 + 1,
-        if mp < 10 { mp + 3 } else { mp - 9 },
-    );
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}{h:02}{m:02}{s:02}")
 }
 
 /// The record as a line of a provider's daily log, as such logs are written: what the archive
@@ -358,7 +355,7 @@ pub fn text_line(record: &TraceRecord) -> String {
     let ids: Vec<&str> = record.message_ids.iter().filter_map(Text::to_str).collect();
     let mut line = format!(
         "{} {}: tipo={}: mittente={}: destinatari={}: oggetto={}: msgid={}: message-id={}: gestore={}",
-        compact_time(ms),
+        Civil::utc(ms).compact(),
         text(&record.identificativo),
         text(&record.event),
         text(&record.sender),

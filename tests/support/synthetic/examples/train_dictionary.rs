@@ -1,22 +1,19 @@
 //! Trains `dict/trace-1.zdict` on synthetic records only, never on mail:
 //!
 //! ```text
-//! cargo run --release -p ceralacca-formats --example train_dictionary -- formats/dict/trace-1.zdict
+//! cargo run --release -p ceralacca-synthetic --example train_dictionary -- formats/dict/trace-1.zdict
 //! ```
 //! A dictionary that is in use is never replaced: a better one takes the next number.
 
-#[path = "../../tests/support/traffic.rs"]
-#[allow(dead_code)]
-mod traffic;
-
 use ceralacca_formats::metadata::Metadata;
+use ceralacca_synthetic::traffic::Traffic;
 
 fn main() {
     let path = std::env::args()
         .nth(1)
         .expect("path of the dictionary to write");
     // A seed and a day that no test and no bench uses.
-    let samples: Vec<Vec<u8>> = traffic::Traffic::new(0xd1c7, 1_700_000_000_000)
+    let samples: Vec<Vec<u8>> = Traffic::new(0xd1c7, 1_700_000_000_000)
         .take(40_000)
         .map(|record| Metadata::from(record).to_bytes())
         .collect();
