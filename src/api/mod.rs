@@ -8,13 +8,14 @@
 //! # Invariants
 //! 1. Nothing is done without a [`crate::access::Permit`]; every RPC stands in [`crate::access::RPCS`].
 //! 2. Everything is bounded: messages, items, pages, streams in flight, threads ([`Limits`]).
-//! 3. Dropping a call cancels no commit.
+//! 3. Dropping a call cancels no commit; a request that breaks off is not taken for a whole one (`cut`).
 //! 4. Errors carry a gRPC code, a stable reason word and numbers; never a name, an address or an id.
 
 mod audit;
 mod auth;
 mod blocking;
 mod convert;
+mod cut;
 mod operations;
 mod reissue;
 mod status;
@@ -34,7 +35,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tonic::Status;
 use tonic::codec::CompressionEncoding;
-use tonic::service::{Routes, RoutesBuilder};
+use tonic::service::{LayerExt, Routes, RoutesBuilder};
+use tower::util::MapRequestLayer;
 
 mod generated {
     //! What `build.rs` made of `proto/`.
@@ -142,7 +144,7 @@ impl Service {
                     .accept_compressed(CompressionEncoding::Zstd)
                     .send_compressed(CompressionEncoding::Gzip)
                     .send_compressed(CompressionEncoding::Zstd);
-                routes.add_service(server);
+                routes.add_service(MapRequestLayer::new(cut::noticed).named_layer(server));
             }};
         }
         add!(v1::submission_server::SubmissionServer);

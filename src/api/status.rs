@@ -108,10 +108,11 @@ pub(super) fn idle() -> Status {
     with(Code::DeadlineExceeded, "STREAM_IDLE", message, &[])
 }
 
-/// An upload that ended before it was whole: nobody hears this, the client is gone.
+/// A request that broke off before its end; of an upload, nothing was recorded. Nobody hears this, the client
+/// is gone.
 pub(super) fn cut() -> Status {
-    let message = "the upload was cut; nothing was recorded".to_owned();
-    with(Code::Aborted, "UPLOAD_CUT", message, &[])
+    let message = "the request broke off".to_owned();
+    with(Code::Aborted, "CUT", message, &[])
 }
 
 fn busy() -> Status {

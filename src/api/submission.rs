@@ -10,7 +10,7 @@ use ceralacca_formats::acknowledgement::Acknowledgement;
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::LeafIndex;
 use futures_util::future::join_all;
-use futures_util::stream::{BoxStream, StreamExt};
+use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
@@ -77,27 +77,29 @@ impl Rpc for Service {
         let permit = self.permit::<Submit>(&caller, &first.log)?;
         let ingest = self.ingest(&permit)?;
         let (named, log) = (first.log.clone(), permit.log().as_str().to_owned());
-        let later = futures_util::stream::unfold(requests, |mut requests| async {
-            let next = requests.message().await.transpose()?;
-            Some((next, requests))
-        });
-        let batches = futures_util::stream::once(async { Ok(first) }).chain(later);
         // Batches are sent one after the other; their answers are waited for beside each other, and given in
         // order. A client that does not read stops its own stream and no other: what it sent is recorded, and
-        // at most the batches in flight wait in memory.
+        // at most the batches in flight wait in memory. The first error ends the stream: what comes after it is
+        // not recorded.
         let service = self.clone();
         let submitter = ingest.clone();
-        let sent = batches.then(move |batch| {
+        let sent = try_unfold((Some(first), requests), move |(first, mut requests)| {
             let (service, ingest) = (service.clone(), submitter.clone());
             let (named, log) = (named.clone(), log.clone());
             async move {
-                let batch: v1::SubmitBatchRequest = batch?;
+                let batch = match first {
+                    Some(first) => Some(first),
+                    None => requests.message().await?,
+                };
+                let Some(batch) = batch else {
+                    return Ok(None);
+                };
                 if !batch.log.is_empty() && batch.log != named && batch.log != log {
                     let message = "another log than the first request of the stream named";
                     return Err(status::invalid("log", "OTHER_LOG", message));
                 }
                 let sent = service.send_batch(&ingest, batch.items, true).await?;
-                Ok((sent, batch.options))
+                Ok(Some(((sent, batch.options), (None, requests))))
             }
         });
         let service = self.clone();
@@ -110,11 +112,6 @@ impl Rpc for Service {
                 }
             })
             .buffered(self.0.limits.stream_batches_max);
-        // The first error ends the stream.
-        let answers = answers.scan(false, |failed, answer| {
-            let ended = std::mem::replace(failed, answer.is_err());
-            std::future::ready((!ended).then_some(answer))
-        });
         Ok(Response::new(answers.boxed()))
     }
 

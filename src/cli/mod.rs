@@ -14,17 +14,28 @@
 //!
 //! # Map, in reading order
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
-//! - [`key`]: the file of the master key
+//! - [`import`], [`search`], [`prove`], [`reissue`], [`status`]: a command each, clients of a served archive
+//! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
+//! - [`key`]: the file of the master key; [`output`]: files that appear whole
 //! - [`show`]: times, text from outside, progress
 
 pub mod demo;
 pub mod fsck;
+pub mod import;
 pub mod init;
 pub mod key;
+pub mod output;
+pub mod prove;
+pub mod proven;
+pub mod reissue;
+pub mod remote;
+pub mod search;
 pub mod serve;
 pub mod show;
+pub mod status;
 pub mod verify;
 
+use crate::api::v1;
 use anyhow::Result;
 use ceralacca_formats::id::{IdError, LogId, Origin};
 use ceralacca_formats::note::{NoteError, VerifierKey};
@@ -62,6 +73,16 @@ enum Command {
     Serve(serve::Arguments),
     /// Checks everything that a log holds, and changes nothing; the log must not be in use
     Fsck(fsck::Arguments),
+    /// Archives mail in a served archive: files, folders, Maildirs, mboxes
+    Import(import::Arguments),
+    /// Searches the trace of a served archive
+    Search(search::Arguments),
+    /// Fetches the proof file of a record from a served archive
+    Prove(prove::Arguments),
+    /// Fetches an archived object again, the exact bytes, with its proof and how to check it
+    Reissue(reissue::Arguments),
+    /// Tells how a served archive fares
+    Status(status::Arguments),
     /// Verifies the proof file of a record with the log's key alone, offline
     Verify(verify::Arguments),
     /// Shows the core at work on invented records, in a folder of its own
@@ -78,6 +99,11 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Fsck(arguments) => fsck::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Search(arguments) => search::run(arguments),
+        Command::Prove(arguments) => prove::run(arguments),
+        Command::Reissue(arguments) => reissue::run(arguments),
+        Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };

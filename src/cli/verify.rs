@@ -6,6 +6,7 @@
 use super::{Answer, show};
 use anyhow::{Context as _, Result};
 use ceralacca_formats::checkpoint::Checkpoint;
+use ceralacca_formats::digest::{ContentDigest, ContentHasher, Sha256};
 use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::proof::{ProofError, ProofFile, ProvenMetadata};
 use serde_json::{Value, json};
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// The log's verifier key: name+id+base64
     #[arg(long, value_name = "VKEY", value_parser = super::log_key)]
     key: VerifierKey,
+    /// The content at hand (duplicato.eml): also checks that it is the record's
+    #[arg(long, value_name = "FILE")]
+    content: Option<PathBuf>,
     /// Answer as one JSON object
     #[arg(long)]
     json: bool,
@@ -29,6 +33,9 @@ pub struct Arguments {
 
 /// A proof file is some kilobytes; the longest metadata an archive reads has 4 MiB. A longer file is no proof.
 const PROOF_BYTES_MAX: u64 = 16 << 20;
+
+/// What is read of a content at a time, in bytes.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// What is checked, in the order of [`ProofFile::verify`].
 const CHECKS: [&str; 5] = [
@@ -38,6 +45,9 @@ const CHECKS: [&str; 5] = [
     "the leaf says the index that the proof says",
     "the path leads from the leaf to the root in the checkpoint",
 ];
+
+/// What is checked beside, where the content is at hand.
+const CONTENT_CHECK: &str = "the content is that of the record: length, SHA-256, BLAKE3";
 
 /// The check that an error comes from.
 fn failed_check(error: &ProofError) -> usize {
@@ -69,31 +79,81 @@ impl Ended {
 }
 
 /// What came of verifying a proof file.
-pub(super) struct Verdict(Result<(ProofFile, Checkpoint), ProofError>);
+pub(super) struct Verdict {
+    proof: Result<(ProofFile, Checkpoint), ProofError>,
+    /// Of the content at hand, if there is any.
+    content: Option<ContentDigest>,
+}
+
+/// Why a record is not proven, or a content is not its own.
+#[derive(Debug, thiserror::Error)]
+enum Flaw {
+    #[error(transparent)]
+    Proof(ProofError),
+    #[error("content has {found} bytes, that of the record {recorded}")]
+    Length { found: u64, recorded: u64 },
+    #[error("content has SHA-256 {found}, that of the record {recorded}")]
+    Digest { found: Sha256, recorded: Sha256 },
+    #[error("content has another BLAKE3 than that of the record")]
+    Blake3,
+}
 
 impl Verdict {
     /// Verifies the bytes of a file.
     pub(super) fn on(bytes: &[u8], key: &VerifierKey) -> Self {
-        if bytes.len() as u64 > PROOF_BYTES_MAX {
-            return Self(Err(ProofError::Malformed));
+        let proof = if bytes.len() as u64 > PROOF_BYTES_MAX {
+            Err(ProofError::Malformed)
+        } else {
+            ProofFile::parse(bytes).and_then(|file| {
+                let checkpoint = file.verify(key)?;
+                Ok((file, checkpoint))
+            })
+        };
+        Self {
+            proof,
+            content: None,
         }
-        Self(ProofFile::parse(bytes).and_then(|file| {
-            let checkpoint = file.verify(key)?;
-            Ok((file, checkpoint))
-        }))
+    }
+
+    /// The same, with the content at hand.
+    fn with_content(self, digest: ContentDigest) -> Self {
+        let content = Some(digest);
+        Self { content, ..self }
+    }
+
+    fn flaw(&self) -> Option<Flaw> {
+        let file = match &self.proof {
+            Err(error) => return Some(Flaw::Proof(*error)),
+            Ok((file, _)) => file,
+        };
+        let (found, recorded) = (self.content?, file.record.content);
+        if found.bytes != recorded.bytes {
+            let (found, recorded) = (found.bytes, recorded.bytes);
+            return Some(Flaw::Length { found, recorded });
+        }
+        if found.sha256 != recorded.sha256 {
+            let (found, recorded) = (found.sha256, recorded.sha256);
+            return Some(Flaw::Digest { found, recorded });
+        }
+        (found != recorded).then_some(Flaw::Blake3)
     }
 
     /// Whether the record is proven.
     pub(super) fn answer(&self) -> Answer {
-        match self.0 {
-            Ok(_) => Answer::Yes,
-            Err(_) => Answer::No,
+        match self.flaw() {
+            None => Answer::Yes,
+            Some(_) => Answer::No,
         }
     }
 
     fn checks(&self) -> impl Iterator<Item = (&'static str, Ended)> {
-        let failed = self.0.as_ref().err().map(failed_check);
-        CHECKS.into_iter().enumerate().map(move |(number, check)| {
+        let failed = self.flaw().map(|flaw| match flaw {
+            Flaw::Proof(error) => failed_check(&error),
+            Flaw::Length { .. } | Flaw::Digest { .. } | Flaw::Blake3 => CHECKS.len(),
+        });
+        let content = self.content.map(|_| CONTENT_CHECK);
+        let checks = CHECKS.into_iter().chain(content);
+        checks.enumerate().map(move |(number, check)| {
             let ended = match failed {
                 Some(failed) if number == failed => Ended::Badly,
                 Some(failed) if number > failed => Ended::NotTried,
@@ -108,7 +168,7 @@ impl Verdict {
         for (check, ended) in self.checks() {
             writeln!(out, "{:<9}  {check}", ended.word())?;
         }
-        let (file, checkpoint) = match &self.0 {
+        let (file, checkpoint) = match &self.proof {
             Err(error) => {
                 writeln!(out, "NOT VERIFIED: {error}.")?;
                 return Ok(());
@@ -144,7 +204,10 @@ impl Verdict {
                 content.bytes, content.sha256
             )?;
         }
-        writeln!(out, "VERIFIED.")?;
+        match self.flaw() {
+            None => writeln!(out, "VERIFIED.")?,
+            Some(flaw) => writeln!(out, "NOT VERIFIED: {flaw}.")?,
+        }
         Ok(())
     }
 
@@ -153,11 +216,12 @@ impl Verdict {
             .checks()
             .map(|(check, ended)| json!({ "check": check, "ended": ended.word() }))
             .collect();
-        let (file, checkpoint) = match &self.0 {
-            Err(error) => {
-                return json!({ "verified": false, "checks": checks, "why": error.to_string() });
+        let (file, checkpoint) = match (&self.proof, self.flaw()) {
+            (Ok(proven), None) => proven,
+            (_, flaw) => {
+                let why = flaw.map(|flaw| flaw.to_string());
+                return json!({ "verified": false, "checks": checks, "why": why });
             }
-            Ok(proven) => proven,
         };
         let record = &file.record;
         let metadata = match &record.metadata {
@@ -184,7 +248,10 @@ impl Verdict {
 
 /// Verifies the file and tells.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
-    let verdict = Verdict::on(&read(&arguments.proof)?, &arguments.key);
+    let mut verdict = Verdict::on(&read(&arguments.proof)?, &arguments.key);
+    if let Some(path) = &arguments.content {
+        verdict = verdict.with_content(digest(path)?);
+    }
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", verdict.to_json())?;
@@ -203,4 +270,19 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .with_context(attempt)?;
     Ok(bytes)
+}
+
+/// The digests of a file of any length.
+fn digest(path: &Path) -> Result<ContentDigest> {
+    let attempt = || format!("read content {}", path.display());
+    let mut file = File::open(path).with_context(attempt)?;
+    let mut hasher = ContentHasher::default();
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = file.read(&mut piece).with_context(attempt)?;
+        if read == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(piece.get(..read).unwrap_or_default());
+    }
 }

@@ -41,6 +41,10 @@ impl Ingest {
         declared: Declared,
         client_key: Option<ClientKey>,
     ) -> Result<Submission, IngestError> {
+        if bytes.len() as u64 > self.object_bytes_max {
+            let limit = self.object_bytes_max;
+            return Err(IngestError::TooLarge { limit });
+        }
         if bytes.len() > INLINE_BYTES_MAX {
             let mut upload = self.object_upload(declared);
             upload.write(&bytes)?;

@@ -33,6 +33,9 @@ const COLD_MEMTABLE_BYTES: usize = 2 << 20;
 const WAL_BYTES_MAX: u64 = 96 << 20;
 /// Open files; others are opened again on use. Bounds memory and the time to open.
 const OPEN_FILES_MAX: i32 = 512;
+/// Sorted runs of a family that wait for each other before they are merged: each merge takes a processor
+/// from those who submit, each run a look from those who search.
+const SORTED_RUNS: i32 = 12;
 /// Values from this size on live in blob files, so that compaction does not move them.
 const BLOB_BYTES_MIN: u64 = 16 << 10;
 const BLOB_FILE_BYTES: u64 = 128 << 20;
@@ -324,6 +327,7 @@ fn family_options(family: Family, cache: &Cache) -> Options {
         universal.set_min_merge_width(4);
         universal.set_max_size_amplification_percent(400);
         options.set_universal_compaction_options(&universal);
+        options.set_level_zero_file_num_compaction_trigger(SORTED_RUNS);
     }
     options
 }

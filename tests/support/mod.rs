@@ -1,5 +1,7 @@
 //! What the tests share: a log in a temporary directory or in memory, clocks that move, stores that fail.
 
+pub mod tls;
+
 use ceralacca::access::{self, Principal, Role, Standing};
 use ceralacca::ambient::{Clock, Entropy};
 use ceralacca::archive::{self, Log, Settings};

@@ -1,41 +1,21 @@
-//! `demo`: the core at work on invented records, told in plain words.
+//! `demo`: the main job from end to end on invented mail, told in plain words.
 //!
-//! ```text
-//! <dir>/ABOUT.txt             what this folder is; by its first line a later demo knows it
-//! <dir>/master.key            the master key, beside the data directory and not inside
-//! <dir>/data/                 the data directory
-//! <dir>/verifier.key          the key that verifies the log's checkpoints
-//! <dir>/checkpoint.txt        the last checkpoint, a signed note
-//! <dir>/acknowledgement.json  what the submitter of one record got back
-//! <dir>/record.tlog-proof     the proof of that record
-//! <dir>/altered.tlog-proof    the same with one character changed
-//! ```
-//!
-//! # Invariants
-//! 1. A folder with anything in it is taken only if it is a former demo; then what a demo leaves is replaced,
-//!    and nothing else is touched.
-//! 2. The shipped path is walked: `init`, `fsck` and `verify` are those of the command line.
+//! Every step is a command of this binary, run as a user would run it and shown as it was typed: the path
+//! walked is the shipped one. [`folder`] says what is left to look at.
 
-mod sample;
+mod folder;
 
-use super::verify::Verdict;
-use super::{Answer, fsck, key, show};
-use crate::access::{self, Principal};
-use crate::archive::{self, Archive, Log, Settings};
-use crate::audit::Find;
-use crate::ingest::{ClientKey, Ingest, Submission, Ticket};
-use crate::store::Order;
+use super::Answer;
+use crate::ambient::{Clock, SystemClock};
 use anyhow::{Context as _, Result, bail, ensure};
-use ceralacca_formats::acknowledgement::Acknowledgement;
-use ceralacca_formats::id::{LeafIndex, LogId, Origin, UtcMillis};
-use ceralacca_formats::leaf::{Class, Kind};
-use ceralacca_formats::metadata::{Field, Metadata, ObjectRecord, TraceRecord};
-use ceralacca_formats::note::VerifierKey;
-use indicatif::ProgressBar;
-use std::collections::VecDeque;
-use std::fs;
-use std::io::{ErrorKind, Write};
+use ceralacca_formats::proof::{ProofFile, ProvenMetadata};
+use ceralacca_synthetic::mail::{MessageKind, PkiOptions, Postal};
+use ceralacca_synthetic::pki::Keys;
+use folder::Folder;
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 /// What `demo` is told.
 #[derive(clap::Args)]
@@ -43,405 +23,424 @@ pub struct Arguments {
     /// The folder it makes; a former demo there is replaced
     #[arg(long, value_name = "DIR", default_value = "demo")]
     dir: PathBuf,
-    /// Trace records to invent
-    #[arg(long, hide = true, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(4..))]
-    records: u64,
+    /// Transactions to invent, each of three messages or more
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    transactions: u64,
 }
 
-/// First line of `ABOUT.txt`.
-const MARK: &str = "ceralacca demo 1\n";
-const ABOUT: &str = "\
-ceralacca demo 1
+const CONFIG: &str = "\
+# The configuration of the demo. `ceralacca serve --example` explains every field.
+data = \"data\"
+master_key = \"master.key\"
+listen = \"127.0.0.1:0\"
 
-This folder was made by `ceralacca demo`. Its records are invented. It can be deleted whole;
-the next demo replaces it.
+# Plain text on loopback, and every caller has every role: for a demo, never for production.
+[development]
+plain_text = true
 
-data/                 the archive: one log in RocksDB, everything personal in it encrypted
-master.key            the key all of it is encrypted under; beside the data, never inside
-verifier.key          the public key that verifies the log's checkpoints
-checkpoint.txt        the last checkpoint: number of leaves and root of the tree, signed
-acknowledgement.json  what the submitter of one record got back
-record.tlog-proof     the proof of that record: complete, checkable offline
-altered.tlog-proof    the same with one character changed: it must not verify
+[[log]]
+id = \"demo\"
 ";
-/// All that a demo leaves, beside `ABOUT.txt`.
-const FILES: [&str; 6] = [
-    "master.key",
-    "verifier.key",
-    "checkpoint.txt",
-    "acknowledgement.json",
-    "record.tlog-proof",
-    "altered.tlog-proof",
-];
-/// Invented receipts; the last of them is large.
-const RECEIPTS: u64 = 40;
-const LARGE_RECEIPT_BYTES: usize = 3_000_000;
-/// Submissions under way at once: groups form from what waits.
-const WINDOW: usize = 2048;
 
-/// Shows the core at work.
+/// Shows the main job.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
-    let mut out = std::io::stdout().lock();
     let folder = Folder::prepare(&arguments.dir)?;
-    writeln!(
-        out,
-        "This demo shows the core of Ceralacca: the log that records, proves and checks. Receiving over\n\
-         the network, reading PEC messages, the daily seal, re-issue and disposal are not there yet.\n"
-    )?;
-    let id = LogId::try_from("demo")?;
-    let verifier = make_log(&folder, &id, &mut out)?;
-    let shown = record_and_prove(&folder, &id, arguments.records, &mut out)?;
-    let clean = check_all(&folder, &id, &mut out)?;
-    let proven = verify_offline(&folder, &verifier, &mut out)?;
-    tell_what_is_left(&folder, &verifier, shown, &mut out)?;
-    match (clean, proven) {
-        (Answer::Yes, Answer::Yes) => Ok(Answer::Yes),
-        _ => Ok(Answer::No),
-    }
-}
-
-/// The folder of the demo.
-struct Folder(PathBuf);
-
-impl Folder {
-    /// Makes the folder, or empties a former demo of what it left.
-    fn prepare(path: &Path) -> Result<Self> {
-        let folder = Self(path.to_owned());
-        let attempt = || format!("make folder {}", path.display());
-        fs::create_dir_all(path).with_context(attempt)?;
-        let is_empty = fs::read_dir(path).with_context(attempt)?.next().is_none();
-        let about = folder.file("ABOUT.txt");
-        let is_former = fs::read(&about).is_ok_and(|text| text.starts_with(MARK.as_bytes()));
-        if !is_empty && !is_former {
-            bail!(
-                "{} is not empty and not a former demo: name another --dir",
-                path.display()
-            );
-        }
-        fs::write(&about, ABOUT).with_context(|| format!("write {}", about.display()))?;
-        for name in FILES {
-            absent(fs::remove_file(folder.file(name)))
-                .with_context(|| format!("replace {}", folder.file(name).display()))?;
-        }
-        absent(fs::remove_dir_all(folder.data()))
-            .with_context(|| format!("replace {}", folder.data().display()))?;
-        Ok(folder)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    fn data(&self) -> PathBuf {
-        self.file("data")
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.file(name);
-        fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))
-    }
-
-    fn read(&self, name: &str) -> Result<Vec<u8>> {
-        let path = self.file(name);
-        fs::read(&path).with_context(|| format!("read {}", path.display()))
-    }
-}
-
-/// What is to be removed need not be there.
-fn absent(result: std::io::Result<()>) -> std::io::Result<()> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-fn make_log(folder: &Folder, id: &LogId, out: &mut impl Write) -> Result<VerifierKey> {
-    let settings = Settings::default();
-    let (data, key_file) = (folder.data(), folder.file("master.key"));
-    key::outside(&data, &key_file)?;
-    key::make(&key_file, &*settings.entropy)?;
-    let origin = Origin::try_from("demo.ceralacca.example/log")?;
-    let directory = Archive::directory_of(&data, id);
-    let verifier = archive::init(&directory, id, &origin, &key::read(&key_file)?, &settings)?;
-    folder.write("verifier.key", format!("{verifier}\n").as_bytes())?;
-    writeln!(
-        out,
-        "1. A new log in {}, with a master key of its own beside it.\n   \
-         Its checkpoints are verified with this public key:\n   {verifier}\n",
-        data.display()
-    )?;
-    Ok(verifier)
-}
-
-/// Records, finds and proves, in the running log; gives the index of the record shown.
-fn record_and_prove(
-    folder: &Folder,
-    id: &LogId,
-    records: u64,
-    out: &mut impl Write,
-) -> Result<LeafIndex> {
-    let settings = Settings::default();
-    let master = key::read(&folder.file("master.key"))?;
-    let log = Log::open(
-        &Archive::directory_of(&folder.data(), id),
-        &master,
-        &settings,
-    )?;
-    let start = settings.clock.wall();
-    let traces: Vec<TraceRecord> = sample::traces(start)
-        .take(usize::try_from(records)?)
-        .collect();
-    // One in the middle is followed to its proof.
-    let chosen = usize::try_from(records / 2)?;
-    let began = settings.clock.monotone();
-    let acknowledgement = record_traces(&log, &traces, chosen)?;
-    let traces_took = settings.clock.monotone().saturating_sub(began);
-    let began = settings.clock.monotone();
-    let bytes = record_receipts(&log, traces.iter().skip(3).step_by(4))?;
-    let receipts_took = settings.clock.monotone().saturating_sub(began);
-    writeln!(
-        out,
-        "2. Recorded {records} trace records in {:.2} seconds, {:.0} a second, then {RECEIPTS} receipts of\n   \
-         {:.1} MB together (one of 3 MB) with their traces in {:.2} seconds, one after the other. Each was\n   \
-         acknowledged only after its bytes were safe on disk, and has a client key: sent again, it would\n   \
-         be answered as before, not recorded twice. All records and receipts are invented.\n",
-        traces_took.as_secs_f64(),
-        records as f64 / traces_took.as_secs_f64().max(1e-9),
-        bytes as f64 / 1e6,
-        receipts_took.as_secs_f64(),
-    )?;
-    let index = show_record(folder, &log, traces.get(chosen), &acknowledgement, out)?;
-    log.stop()?;
-    writeln!(out, "   Then the log was stopped.\n")?;
-    Ok(index)
-}
-
-/// Records the traces, many at once; gives the acknowledgement of the chosen one.
-fn record_traces(log: &Log, traces: &[TraceRecord], chosen: usize) -> Result<Acknowledgement> {
-    let bar = show::progress(traces.len() as u64, "recording traces");
-    let mut waiting = VecDeque::with_capacity(WINDOW);
-    let mut kept = None;
-    for (number, record) in traces.iter().enumerate() {
-        if waiting.len() == WINDOW {
-            finish(log, waiting.pop_front(), chosen, &mut kept, &bar)?;
-        }
-        let client_key = client_key("traccia", number);
-        let submission = Submission::trace(Class::Trace, record.clone(), Some(client_key));
-        waiting.push_back((number, submitter(log)?.submit_waiting(submission)?));
-    }
-    while !waiting.is_empty() {
-        finish(log, waiting.pop_front(), chosen, &mut kept, &bar)?;
-    }
-    bar.finish_and_clear();
-    kept.context("the chosen record was not acknowledged")
-}
-
-fn finish(
-    log: &Log,
-    next: Option<(usize, Ticket)>,
-    chosen: usize,
-    kept: &mut Option<Acknowledgement>,
-    bar: &ProgressBar,
-) -> Result<()> {
-    let Some((number, ticket)) = next else {
-        return Ok(());
+    let story = Story {
+        transactions: arguments.transactions,
+        program: std::env::current_exe().context("find this program")?,
+        folder,
     };
-    let acknowledgement = submitter(log)?.wait(ticket)?;
-    if number == chosen {
-        *kept = Some(acknowledgement);
-    }
-    bar.inc(1);
-    Ok(())
+    story.tell()?;
+    Ok(Answer::Yes)
 }
 
-/// Records invented receipts with their facts beside them; gives their bytes.
-fn record_receipts<'a>(log: &Log, facts: impl Iterator<Item = &'a TraceRecord>) -> Result<u64> {
-    let bar = show::progress(RECEIPTS, "recording receipts");
-    let mut total = 0;
-    // Few traces, few facts: a receipt without them is recorded alone.
-    let mut facts = facts.cloned();
-    for number in 0..RECEIPTS {
-        let size = match number + 1 == RECEIPTS {
-            true => LARGE_RECEIPT_BYTES,
-            false => 2000 + 100 * number as usize,
-        };
-        let bytes = sample::receipt(number, size);
-        total += bytes.len() as u64;
-        let content = submitter(log)?.content(Class::Receipt, bytes)?;
-        let object = ObjectRecord {
-            message_id: Some(
-                format!("<consegna.{number}@pec.example.test>")
-                    .as_str()
-                    .into(),
-            ),
-            ..ObjectRecord::default()
-        };
-        let submission = Submission::object(
-            Kind::Receipt,
-            Class::Receipt,
-            object,
-            content,
-            facts.next().map(|facts| (Class::Trace, facts)),
-            Some(client_key("ricevuta", number as usize)),
+/// The receipt that the story follows.
+struct Chosen {
+    /// Its file in `mail/`.
+    file: String,
+    identificativo: String,
+    message_id: String,
+}
+
+struct Story {
+    transactions: u64,
+    program: PathBuf,
+    folder: Folder,
+}
+
+/// The service, a process of its own; killed if the story ends before its time.
+struct Service {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Story {
+    fn tell(&self) -> Result<()> {
+        say(
+            "Ceralacca keeps what the law asks of certified mail: receipts that nobody can alter, drop or\n\
+             back-date unseen, and gives them back when a sender has lost them. All mail here is invented.",
+        )?;
+        say("\n1. A new log. Its public key, below, is what all proofs are checked with.")?;
+        let key = self.make_log()?;
+        say("\n2. The service starts, on this machine only.")?;
+        let service = self.serve()?;
+        say(
+            "\n3. Invented providers exchange mail; the archive takes it in. Each message is acknowledged only\n   \
+             when it is safe on disk and in the tree; its facts become a trace record beside it.",
+        )?;
+        let chosen = self.invent_mail(self.transactions)?;
+        let acknowledgements = self.folder.file("acknowledgements.jsonl");
+        self.run(
+            [
+                "import".into(),
+                "--server".into(),
+                service.url.clone().into(),
+                "--acknowledgements".into(),
+                acknowledgements.into_os_string(),
+                self.folder.file("mail").into_os_string(),
+            ],
+            Answer::Yes,
+        )?;
+        self.run(
+            [
+                "status".into(),
+                "--server".into(),
+                service.url.clone().into(),
+            ],
+            Answer::Yes,
+        )?;
+        say(
+            "\n4. A sender has lost a receipt, and knows the id of the transaction. Everything about it is found:",
+        )?;
+        self.run(
+            [
+                "search".into(),
+                "--server".into(),
+                service.url.clone().into(),
+                "--oldest-first".into(),
+                "--identificativo".into(),
+                chosen.identificativo.clone().into(),
+            ],
+            Answer::Yes,
+        )?;
+        say(
+            "\n5. The log proves that it holds the receipt of delivery, and when it was recorded.",
+        )?;
+        let found = self.find(&service, &chosen)?;
+        let (good, key_file) = (
+            self.folder.file("receipt.tlog-proof"),
+            self.folder.file("verifier.key"),
         );
-        submitter(log)?.record(submission)?;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(total)
-}
-
-fn client_key(what: &str, number: usize) -> ClientKey {
-    ClientKey(format!("{what}-{number}").into_bytes())
-}
-
-fn submitter(log: &Log) -> Result<Ingest> {
-    let now = UtcMillis::new(0);
-    let permit = access::authorize(&Principal::development(), log.id(), now)?;
-    Ok(log.ingest(&permit)?)
-}
-
-/// Shows the checkpoint, finds the record by its identificativo, writes its proof.
-fn show_record(
-    folder: &Folder,
-    log: &Log,
-    record: Option<&TraceRecord>,
-    acknowledgement: &Acknowledgement,
-    out: &mut impl Write,
-) -> Result<LeafIndex> {
-    acknowledgement.verify(log.verifier())?;
-    folder.write("acknowledgement.json", &acknowledgement.to_bytes())?;
-    let state = log.reader().published();
-    let note = state.checkpoint.note();
-    folder.write("checkpoint.txt", note.as_bytes())?;
-    writeln!(
-        out,
-        "3. The signed checkpoint of all of it: origin, number of leaves, root of the tree, signature.\n"
-    )?;
-    for line in note.lines() {
-        writeln!(out, "{}", format!("   {line}").trim_end())?;
-    }
-    let acknowledged = acknowledgement.records.first();
-    let index = acknowledged
-        .context("an acknowledgement without a record")?
-        .leaf
-        .seq;
-    let term = record.and_then(|record| record.identificativo.as_ref());
-    let term = term.context("a record without identificativo")?;
-    let find = Find {
-        interval: state.interval_of(index),
-        class: Class::Trace,
-        field: Field::Identificativo,
-        term: term.as_bytes(),
-        after: None,
-        order: Order::Ascending,
-        limit: 20,
-    };
-    let found = log.reader().find(&state, &find)?;
-    let name = show::printable(&String::from_utf8_lossy(term.as_bytes()));
-    writeln!(out, "\n4. Found by identificativo {name}:\n")?;
-    for opened in &found {
-        let event = match opened.metadata()? {
-            Metadata::Trace(trace) => trace.event.unwrap_or_default(),
-            _ => Default::default(),
+        self.run(
+            [
+                "prove".into(),
+                "--server".into(),
+                service.url.clone().into(),
+                "--index".into(),
+                found.to_string().into(),
+                "--key-file".into(),
+                key_file.clone().into_os_string(),
+                "--out".into(),
+                good.clone().into_os_string(),
+            ],
+            Answer::Yes,
+        )?;
+        say(
+            "\n   The proof ends in this signed checkpoint: the log's name, its number of leaves, the root of its\n   \
+             tree, and a signature. Whoever has seen one such note can tell if the log is ever rewritten.\n",
+        )?;
+        for line in self.checkpoint()?.lines() {
+            say(&format!("   {line}"))?;
+        }
+        say("\n6. The receipt is given again, the same bytes as came in.")?;
+        let reissue = self.folder.file("reissue");
+        self.run(
+            [
+                "reissue".into(),
+                "--server".into(),
+                service.url.clone().into(),
+                "--index".into(),
+                found.to_string().into(),
+                "--key-file".into(),
+                key_file.into_os_string(),
+                "--dir".into(),
+                reissue.clone().into_os_string(),
+            ],
+            Answer::Yes,
+        )?;
+        self.compare(&chosen)?;
+        say("\n7. The service stops.")?;
+        self.stop(service)?;
+        say("\n8. Offline, with the public key alone, the receipt verifies:")?;
+        let verify = |proof: PathBuf, content: PathBuf, expected| {
+            self.run(
+                [
+                    "verify".into(),
+                    proof.into_os_string(),
+                    "--key".into(),
+                    key.clone().into(),
+                    "--content".into(),
+                    content.into_os_string(),
+                ],
+                expected,
+            )
         };
-        let event = show::printable(&String::from_utf8_lossy(event.as_bytes()));
-        writeln!(out, "   record {:>6}  {event}", opened.leaf.seq)?;
+        let duplicato = reissue.join("duplicato.eml");
+        verify(good.clone(), duplicato.clone(), Answer::Yes)?;
+        say("\n9. With one byte of it changed, it does not; nor with one character of the proof:")?;
+        self.alter()?;
+        verify(good.clone(), self.folder.file("altered.eml"), Answer::No)?;
+        verify(
+            self.folder.file("altered.tlog-proof"),
+            duplicato,
+            Answer::No,
+        )?;
+        say("\n10. And the whole archive is read again and checked:")?;
+        self.run(
+            [
+                "fsck".into(),
+                "--data".into(),
+                self.folder.file("data").into_os_string(),
+                "--log".into(),
+                "demo".into(),
+                "--master-key".into(),
+                self.folder.file("master.key").into_os_string(),
+            ],
+            Answer::Yes,
+        )?;
+        self.tell_what_is_left(&key)
     }
-    ensure!(
-        found.iter().any(|opened| opened.leaf.seq == index),
-        "the index does not find record {index}"
-    );
-    let proof = log.reader().proof(&state, index)?.to_text();
-    folder.write("record.tlog-proof", proof.as_bytes())?;
-    writeln!(
-        out,
-        "\n   The proof that record {index} is in the log went to {}.",
-        folder.file("record.tlog-proof").display()
-    )?;
-    Ok(index)
-}
 
-/// `fsck`, as the command does it.
-fn check_all(folder: &Folder, id: &LogId, out: &mut impl Write) -> Result<Answer> {
-    writeln!(
-        out,
-        "5. Everything on disk is read again and checked from the beginning:\n"
-    )?;
-    let master = key::read(&folder.file("master.key"))?;
-    let report = fsck::check(&folder.data(), id, &master)?;
-    fsck::tell(id, &report, out)?;
-    writeln!(out)?;
-    Ok(if report.is_clean() {
-        Answer::Yes
-    } else {
-        Answer::No
-    })
-}
+    fn make_log(&self) -> Result<String> {
+        let arguments: [OsString; 9] = [
+            "init".into(),
+            "--data".into(),
+            self.folder.file("data").into_os_string(),
+            "--log".into(),
+            "demo".into(),
+            "--origin".into(),
+            "demo.ceralacca.example/log".into(),
+            "--master-key".into(),
+            self.folder.file("master.key").into_os_string(),
+        ];
+        self.show(&arguments)?;
+        let output = Command::new(&self.program).args(&arguments).output();
+        let output = output.context("run init")?;
+        ensure!(
+            output.status.success(),
+            "init failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let key = String::from_utf8(output.stdout).context("read the verifier key")?;
+        say(&format!("   {}", key.trim_end()))?;
+        self.folder.write("verifier.key", key.as_bytes())?;
+        Ok(key.trim_end().to_owned())
+    }
 
-/// `verify`, as the command does it: the proof must pass, a copy with one character changed must not.
-fn verify_offline(folder: &Folder, key: &VerifierKey, out: &mut impl Write) -> Result<Answer> {
-    writeln!(
-        out,
-        "6. The proof is verified with the public key alone, as an auditor would:\n"
-    )?;
-    let proof = folder.read("record.tlog-proof")?;
-    let good = Verdict::on(&proof, key);
-    good.tell(out)?;
-    let (altered, at) = alter(proof)?;
-    folder.write("altered.tlog-proof", &altered)?;
-    writeln!(
-        out,
-        "\n7. In a copy, one character of the record's metadata was changed (number {at} of the file).\n   \
-         The same check says what no longer agrees:\n"
-    )?;
-    let bad = Verdict::on(&altered, key);
-    bad.tell(out)?;
-    writeln!(out)?;
-    match (good.answer(), bad.answer()) {
-        (Answer::Yes, Answer::No) => Ok(Answer::Yes),
-        _ => Ok(Answer::No),
+    fn serve(&self) -> Result<Service> {
+        self.folder.write("ceralacca.toml", CONFIG.as_bytes())?;
+        let config = self.folder.file("ceralacca.toml");
+        let arguments: [OsString; 3] = ["serve".into(), "--config".into(), config.into_os_string()];
+        self.show(&arguments)?;
+        let child = Command::new(&self.program)
+            .args(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(self.folder.log()?)
+            .spawn()
+            .context("start the service")?;
+        let mut service = Service {
+            child,
+            url: String::new(),
+        };
+        let mut line = String::new();
+        let out = service
+            .child
+            .stdout
+            .take()
+            .context("read the service's address")?;
+        BufReader::new(out).read_line(&mut line)?;
+        let Some(address) = line.trim_end().strip_prefix("listening on ") else {
+            bail!(
+                "the service did not start: see {}",
+                self.folder.file("server.log").display()
+            );
+        };
+        service.url = format!("http://{address}");
+        say(&format!("   {}", line.trim_end()))?;
+        Ok(service)
+    }
+
+    /// Stops the service as an operator does, and waits for its orderly end.
+    fn stop(&self, mut service: Service) -> Result<()> {
+        let id = i32::try_from(service.child.id()).ok();
+        let id = id.and_then(rustix::process::Pid::from_raw);
+        let id = id.context("the service has no process id")?;
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)
+            .context("stop the service")?;
+        let status = service.child.wait().context("wait for the service")?;
+        ensure!(
+            status.success(),
+            "the service ended badly: see {}",
+            self.folder.file("server.log").display()
+        );
+        Ok(())
+    }
+
+    /// Writes whole transactions into `mail/`, and chooses a receipt of delivery in the middle.
+    fn invent_mail(&self, transactions: u64) -> Result<Chosen> {
+        const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+        let start = SystemClock::default().wall().get().saturating_sub(DAY_MS);
+        let options = PkiOptions::with_keys(Keys::Rsa2048);
+        let postal = Postal::new(&options, i64::try_from(start)?)?;
+        self.folder
+            .write("root.pem", postal.pki().root_pem().as_bytes())?;
+        let mut chosen = None;
+        let mut written = 0;
+        let mut number = 0;
+        // A plain one is chosen: one recipient, delivered in full. Most are; one comes soon.
+        while number < transactions || chosen.is_none() {
+            let transaction = postal.transaction(number);
+            for (step, message) in transaction.messages.iter().enumerate() {
+                let kind = message.kind();
+                let event = kind.event().unwrap_or("busta-di-anomalia");
+                let file = format!("mail/{number:04}-{step}-{event}.eml");
+                self.folder.write(&file, &message.bytes)?;
+                written += 1;
+                if kind == MessageKind::DeliveryComplete
+                    && transaction.original.recipients().count() == 1
+                    && number >= transactions / 2
+                    && chosen.is_none()
+                {
+                    chosen = Some(Chosen {
+                        file,
+                        identificativo: transaction.identificativo.clone(),
+                        message_id: message.draft.message_id.clone(),
+                    });
+                }
+            }
+            number += 1;
+        }
+        say(&format!(
+            "   {written} messages of {number} transactions, signed, in {}",
+            self.folder.file("mail").display()
+        ))?;
+        chosen.context("no transaction has a receipt of delivery")
+    }
+
+    /// The bytes given again are those that came in.
+    fn compare(&self, chosen: &Chosen) -> Result<()> {
+        let original = self.folder.read(&chosen.file)?;
+        let again = self.folder.read("reissue/duplicato.eml")?;
+        ensure!(original == again, "the duplicato is not the original");
+        say(&format!(
+            "   The same {} bytes as {}.",
+            again.len(),
+            self.folder.file(&chosen.file).display()
+        ))
+    }
+
+    /// Index of the chosen receipt: the object, not the trace record beside it.
+    fn find(&self, service: &Service, chosen: &Chosen) -> Result<u64> {
+        let output = Command::new(&self.program)
+            .args(["search", "--json", "--limit", "1", "--server", &service.url])
+            .args(["--message-id", &chosen.message_id])
+            .output()
+            .context("run search")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let first = text.lines().next().unwrap_or_default();
+        let record: serde_json::Value =
+            serde_json::from_str(first).context("read what search found")?;
+        let object = record.get("companion").and_then(serde_json::Value::as_u64);
+        object.context("the receipt was not found")
+    }
+
+    /// The checkpoint in the proof.
+    fn checkpoint(&self) -> Result<String> {
+        let proof = ProofFile::parse(&self.folder.read("receipt.tlog-proof")?)?;
+        self.folder.write("checkpoint.txt", proof.note.as_bytes())?;
+        Ok(proof.note)
+    }
+
+    /// Changes one byte of the receipt, and one character of the proof: a digit of its metadata.
+    fn alter(&self) -> Result<()> {
+        let mut bytes = self.folder.read("reissue/duplicato.eml")?;
+        let middle = bytes.len() / 2;
+        if let Some(byte) = bytes.get_mut(middle) {
+            *byte ^= 1;
+        }
+        self.folder.write("altered.eml", &bytes)?;
+        let mut altered = ProofFile::parse(&self.folder.read("receipt.tlog-proof")?)?;
+        if let ProvenMetadata::Bytes(metadata) = &mut altered.record.metadata
+            && let Some(letter) = metadata.iter_mut().rfind(|byte| byte.is_ascii_digit())
+        {
+            *letter = if *letter == b'7' { b'8' } else { b'7' };
+        }
+        self.folder
+            .write("altered.tlog-proof", altered.to_text().as_bytes())
+    }
+
+    /// Runs a command as it is shown; ends the story when it answers otherwise than expected.
+    fn run(&self, arguments: impl IntoIterator<Item = OsString>, expected: Answer) -> Result<()> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        self.show(&arguments)?;
+        let status = Command::new(&self.program).args(&arguments).status();
+        let status = status.context("run a command of this program")?;
+        let expected = match expected {
+            Answer::Yes => 0,
+            Answer::No => 1,
+        };
+        ensure!(
+            status.code() == Some(expected),
+            "this command ended with {status}, not with status {expected}"
+        );
+        Ok(())
+    }
+
+    fn show(&self, arguments: &[OsString]) -> Result<()> {
+        let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+        say(&format!("\n   $ ceralacca {}", words.join(" ")))
+    }
+
+    fn tell_what_is_left(&self, key: &str) -> Result<()> {
+        let path = |name: &str| quoted(self.folder.file(name).as_os_str());
+        say(&format!(
+            "\nWhat is left to look at is in {}, and ABOUT.txt there says what each file is.\n\n\
+             Verify again, with this program or without it:\n\n\
+             {} verify {} --key {key} --content {}\n\
+             python3 tests/conformance/verify_proof.py {key} {} {}\n\
+             openssl cms -verify -in {} -CAfile {} -out /dev/null",
+            self.folder.file("").display(),
+            quoted(self.program.as_os_str()),
+            path("receipt.tlog-proof"),
+            path("reissue/duplicato.eml"),
+            path("receipt.tlog-proof"),
+            path("reissue/duplicato.eml"),
+            path("reissue/duplicato.eml"),
+            path("root.pem"),
+        ))
     }
 }
 
-/// Changes one character in the middle of the record block, which is inside the metadata.
-fn alter(mut proof: Vec<u8>) -> Result<(Vec<u8>, usize)> {
-    let text = std::str::from_utf8(&proof)?;
-    let start = text.find("\nextra ").context("a proof without record")? + "\nextra ".len();
-    let length = text.get(start..).and_then(|rest| rest.find('\n'));
-    let at = start + length.context("a proof without end")? / 2;
-    let character = proof.get_mut(at).context("a proof without middle")?;
-    *character = if *character == b'A' { b'B' } else { b'A' };
-    Ok((proof, at))
+fn say(text: &str) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{text}")?;
+    out.flush().context("write")
 }
 
-fn tell_what_is_left(
-    folder: &Folder,
-    key: &VerifierKey,
-    index: LeafIndex,
-    out: &mut impl Write,
-) -> Result<()> {
-    let (proof, program) = (folder.file("record.tlog-proof"), std::env::current_exe()?);
-    let (proof, program) = (quoted(&proof), quoted(&program));
-    writeln!(
-        out,
-        "Left in {} to look at (ABOUT.txt says what each is):\n   data/ {}\n\n\
-         To repeat the check of record {index}, with this program, or from the top of the source tree with\n\
-         nothing of ours but a script of under eighty lines (and openssl):\n\n\
-         {program} verify {proof} --key {key}\n\
-         python3 tests/conformance/verify_proof.py {key} {proof}",
-        folder.0.display(),
-        FILES.join(" "),
-    )?;
-    Ok(())
-}
-
-/// A path as a word of the shell.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=".contains(c);
-    if text.chars().all(plain) {
-        return text;
+/// A word as a shell reads it.
+fn quoted(word: &OsStr) -> String {
+    let text = Path::new(word).display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }

@@ -1,0 +1,86 @@
+//! `status`: how the service fares, and its logs.
+
+use super::{Answer, remote, show, v1};
+use anyhow::Result;
+use ceralacca_formats::id::UtcMillis;
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// What `status` is told.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Answer as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    remote: remote::Arguments,
+}
+
+/// Asks and shows.
+pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
+    let status = remote::run(async {
+        let remote = arguments.remote.connect().await?;
+        Ok(remote.status().await?)
+    })?;
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", show::json(&to_json(&status)))?;
+    } else {
+        tell(&status, &mut out)?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
+    let (software, up) = (show::printable(&status.software), status.uptime_ms / 1000);
+    let (hours, minutes, seconds) = (up / 3600, up / 60 % 60, up % 60);
+    writeln!(
+        out,
+        "{software}, up {hours} h {minutes:02} min {seconds:02} s"
+    )?;
+    if status.development {
+        writeln!(out, "DEVELOPMENT: plain text, everybody has every role")?;
+    }
+    for log in &status.logs {
+        let interval = show::utc(UtcMillis::new(log.interval_ms));
+        let cuts = match log.cuts_suspended {
+            true => "SUSPENDED: the clock stepped",
+            false => "on time",
+        };
+        writeln!(out, "\nLog {}", show::printable(&log.log))?;
+        for (name, value) in [
+            ("origin", log.origin.clone()),
+            ("verifier key", log.verifier_key.clone()),
+            ("leaves", log.tree_size.to_string()),
+            ("in sorted runs", log.indexed.to_string()),
+            ("interval since", interval),
+            ("cuts", cuts.to_owned()),
+            ("bytes on disk", log.disk_bytes.to_string()),
+        ] {
+            writeln!(out, "  {name:<16}{}", show::printable(&value))?;
+        }
+    }
+    Ok(())
+}
+
+fn to_json(status: &v1::GetStatusResponse) -> Value {
+    let logs = status.logs.iter();
+    let logs = logs.map(|log| {
+        json!({
+            "log": log.log,
+            "origin": log.origin,
+            "verifier_key": log.verifier_key,
+            "tree_size": log.tree_size,
+            "interval_ms": log.interval_ms,
+            "cuts_suspended": log.cuts_suspended,
+            "indexed": log.indexed,
+            "disk_bytes": log.disk_bytes,
+        })
+    });
+    json!({
+        "software": status.software,
+        "uptime_ms": status.uptime_ms,
+        "development": status.development,
+        "logs": logs.collect::<Vec<_>>(),
+    })
+}
