@@ -153,11 +153,13 @@ fn first(slot: &mut Option<Text>, value: Option<Text>) {
     }
 }
 
-fn elements<'a, 'input>(node: Node<'a, 'input>) -> impl Iterator<Item = Node<'a, 'input>> {
+pub(crate) fn elements<'a, 'input>(
+    node: Node<'a, 'input>,
+) -> impl Iterator<Item = Node<'a, 'input>> {
     node.children().filter(Node::is_element)
 }
 
-fn is_named(node: Node<'_, '_>, name: &str) -> bool {
+pub(crate) fn is_named(node: Node<'_, '_>, name: &str) -> bool {
     node.tag_name().name() == name
 }
 
@@ -171,7 +173,7 @@ fn text(node: Node<'_, '_>) -> Option<Text> {
 }
 
 /// The text of an element, that of elements within it included.
-fn string(node: Node<'_, '_>) -> Option<String> {
+pub(crate) fn string(node: Node<'_, '_>) -> Option<String> {
     let texts = node.descendants().filter(Node::is_text);
     let text: String = texts.filter_map(|node| node.text()).collect();
     (!is_blank(&text)).then_some(text)

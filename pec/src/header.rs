@@ -135,7 +135,7 @@ fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// A line without its break, however many CRs stand before the LF.
-fn trim_break(line: &[u8]) -> &[u8] {
+pub(crate) fn trim_break(line: &[u8]) -> &[u8] {
     let Some(mut line) = line.strip_suffix(b"\n") else {
         return line;
     };
@@ -143,6 +143,34 @@ fn trim_break(line: &[u8]) -> &[u8] {
         line = shorter;
     }
     line
+}
+
+/// The address of the first mailbox of an unfolded From: what stands in angle brackets, or else alone.
+///
+/// Display names may hold anything, brackets in quotes included; only what is outside quotes and comments counts.
+pub(crate) fn address(value: &[u8]) -> Option<Vec<u8>> {
+    let (mut plain, mut bracketed) = (Vec::new(), None::<Vec<u8>>);
+    let (mut quoted, mut depth) = (false, 0usize);
+    let mut octets = value.iter();
+    while let Some(&octet) = octets.next() {
+        match octet {
+            b'\\' if quoted || depth > 0 => {
+                octets.next();
+            }
+            b'"' if depth == 0 => quoted = !quoted,
+            _ if quoted => {}
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            b'<' => bracketed = Some(Vec::new()),
+            b'>' if bracketed.is_some() => break,
+            b',' if bracketed.is_none() => break,
+            _ => bracketed.as_mut().unwrap_or(&mut plain).push(octet),
+        }
+    }
+    let address = bracketed.unwrap_or(plain).trim_ascii().to_vec();
+    let blank = address.iter().any(u8::is_ascii_whitespace);
+    (address.contains(&b'@') && !blank).then_some(address)
 }
 
 /// Splits an entity into its header block and its body.
@@ -203,6 +231,30 @@ mod tests {
         let block = b"From anna Tue May  7 09:10:11 2024\n>x\n:empty\nnome con spazi: 1\nA: 1\n";
         assert_eq!(Fields::new(block).iter().count(), 1);
         assert_eq!(value(b"\xef\xbb\xbfA: 1\n", "A").unwrap(), "1");
+    }
+
+    #[test]
+    fn the_address_of_a_from_is_found_whatever_its_display_name() {
+        let expected = Some(b"posta-certificata@pec.alfa.example".to_vec());
+        for value in [
+            "posta-certificata@pec.alfa.example",
+            "<posta-certificata@pec.alfa.example>",
+            "\"Per conto di: anna@example.test\" <posta-certificata@pec.alfa.example>",
+            "\"a \\\" <b@example.test>\"<posta-certificata@pec.alfa.example> (c@example.test)",
+            "Per conto di anna@example.test <posta-certificata@pec.alfa.example>, x@example.test",
+            "posta-certificata@pec.alfa.example (x <y@example.test>), z@example.test",
+        ] {
+            assert_eq!(address(value.as_bytes()), expected, "{value}");
+        }
+        for value in [
+            "",
+            "nessuno",
+            "<>",
+            "\"a@example.test\"",
+            "a b@example.test",
+        ] {
+            assert_eq!(address(value.as_bytes()), None, "{value}");
+        }
     }
 
     #[test]

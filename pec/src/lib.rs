@@ -9,8 +9,7 @@
 //! 5. Facts come from the daticert inside the signed part, and from nowhere else; the anomaly envelope,
 //!    which has none, gives its Message-ID and date only.
 //!
-//! # Not here
-//! Judging the signature: a reading says where the signed octets are, not whether they verify.
+//! A reading says where the signed octets are, not whether they verify: that is [`judge`]'s.
 //!
 //! # Map, in reading order
 //! - [`reader`]: the push reader, and what a message is from what was found
@@ -18,6 +17,10 @@
 //! - `scan`, `line`: delimiter lines and parts; bounded lines out of pieces
 //! - `header`, `param`, `transfer`: header blocks, parameters and names, transfer encodings
 //! - `daticert`, `xml`, `time`: the facts, the XML they come from, and their time
+//! - [`digests`], [`judge`]: digests of what is signed, and what a signature is worth
+//! - [`logs`]: log files of providers, to trace records; `facts`: what fits into one
+//! - [`transaction`]: what became of a message, recipient by recipient
+//! - [`brief`]: brief receipts and their hashes; [`rem`]: evidence of the European system; `mime`: parts in memory
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -30,18 +33,27 @@
     )
 )]
 
+pub mod brief;
 mod daticert;
+pub mod digests;
+mod facts;
 mod header;
+pub mod judge;
 mod line;
+pub mod logs;
+mod mime;
 mod param;
 pub mod reader;
 pub mod reading;
 pub mod reason;
+pub mod rem;
 mod scan;
 mod time;
+pub mod transaction;
 mod transfer;
 mod xml;
 
+pub use digests::{DigestAlgorithm, Digests, SignedDigests};
 pub use reader::{Reader, read};
 pub use reading::{Detached, Finding, Reading};
 pub use reason::Reason;

@@ -113,7 +113,7 @@ fn percent_decode(value: &[u8]) -> Vec<u8> {
 }
 
 /// RFC 2047 words inside a parameter: forbidden there, and used there.
-fn decode_words(value: &[u8]) -> Vec<u8> {
+pub(crate) fn decode_words(value: &[u8]) -> Vec<u8> {
     if value.len() > NAME_BYTES_MAX || !value.windows(2).any(|pair| pair == b"=?") {
         return value.to_vec();
     }

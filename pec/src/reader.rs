@@ -10,6 +10,7 @@
 //! 3. The facts given out fit into the metadata of a record, with room for what the archive adds.
 
 use crate::daticert::{self, Daticert, Tipo};
+use crate::digests::DigestAlgorithm;
 use crate::header::{Block, Fields};
 use crate::line::{Lines, Piece};
 use crate::param::Structured;
@@ -30,6 +31,8 @@ pub use crate::scan::{
 pub const HEADER_BYTES_MAX: usize = 1 << 20;
 /// The longest Message-ID or Date that is kept; a longer one is left out.
 pub const VALUE_BYTES_MAX: usize = 4 << 10;
+/// The longest `micalg` that is kept; a longer one is left out.
+const MICALG_BYTES_MAX: usize = 256;
 /// The most canonical metadata that facts may make. A reader takes 4 MiB (docs/formats.md); the archive
 /// adds its own members, and the digests of the content.
 pub const FACTS_BYTES_MAX: usize = (4 << 20) - 1024;
@@ -107,7 +110,8 @@ impl Stage {
             Self::Header(block) => {
                 if !block.push(piece) {
                     let mut head = Box::new(Head::of(block));
-                    let scanner = head.boundary.take().map(Scanner::new).map(Box::new);
+                    let scanner = head.boundary.take();
+                    let scanner = scanner.map(|b| Box::new(Scanner::new(b, &head.digests())));
                     *self = Self::Body(head, scanner);
                 }
             }
@@ -121,6 +125,9 @@ impl Stage {
 struct Head {
     message_id: Option<Text>,
     date: Option<Text>,
+    from: Option<Text>,
+    /// The digest the Content-Type states.
+    micalg: Option<Text>,
     /// The boundary, where the body is a multipart/signed that has one.
     boundary: Option<Vec<u8>>,
     /// Whether it has a field that every message has some of.
@@ -151,6 +158,12 @@ impl Head {
         Self {
             message_id,
             date: kept(fields, "date").0,
+            from: kept(fields, "from").0,
+            micalg: is_signed
+                .then(|| content_type.parameter("micalg"))
+                .flatten()
+                .filter(|micalg| micalg.len() <= MICALG_BYTES_MAX)
+                .map(|micalg| Text::from(micalg.as_slice())),
             boundary: is_signed.then(|| scan::boundary(&content_type)).flatten(),
             is_mail: has_any(&["from", "message-id", "date", "subject"]),
             is_pec: has_any(&["x-trasporto", "x-ricevuta"]),
@@ -160,6 +173,19 @@ impl Head {
             is_too_long: block.is_too_long(),
             findings,
         }
+    }
+}
+
+impl Head {
+    /// The digests to make: the two that engines use, and another if the header asks for it.
+    fn digests(&self) -> Vec<DigestAlgorithm> {
+        let mut digests = vec![DigestAlgorithm::Sha256, DigestAlgorithm::Sha1];
+        let stated = self.micalg.as_ref().map(Text::as_bytes).unwrap_or_default();
+        for name in stated.split(|c| *c == b',') {
+            let stated = DigestAlgorithm::from_micalg(name);
+            digests.extend(stated.filter(|stated| !digests.contains(stated)));
+        }
+        digests
     }
 }
 
@@ -242,6 +268,10 @@ fn conclude(bytes: u64, head: Head, scan: Option<Scan>) -> Reading {
         unclassified: verdict.unclassified,
         signed: scan.signed,
         signature: scan.signature,
+        signed_digests: scan.signed_digests,
+        signature_entity: scan.signature_entity,
+        from: head.from,
+        micalg: head.micalg,
         postacert: scan.postacert,
         findings,
     }

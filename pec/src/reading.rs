@@ -5,6 +5,7 @@
 //! 2. `unclassified` stands exactly where `kind` is [`Kind::Unclassified`].
 //! 3. `signed` and `signature` stand together or not at all, in this order, and never overlap.
 
+use crate::digests::SignedDigests;
 use crate::header::split_entity;
 use crate::reason::Reason;
 use crate::transfer::Encoding;
@@ -60,6 +61,14 @@ pub struct Reading {
     pub signed: Option<Range<u64>>,
     /// Where the signature entity is, its headers included.
     pub signature: Option<Range<u64>>,
+    /// Digests of the octets of `signed`: SHA-256, SHA-1, and what `micalg` states.
+    pub signed_digests: Option<SignedDigests>,
+    /// The octets of `signature`, unless there are more than [`SIGNATURE_BYTES_MAX`].
+    pub signature_entity: Option<Vec<u8>>,
+    /// The From of the message, unfolded and trimmed. It is not signed.
+    pub from: Option<Text>,
+    /// The digest the message says it is signed with, of a multipart/signed.
+    pub micalg: Option<Text>,
     /// Where the body of the original is: of the direct child of type message/rfc822, by preference of the
     /// name `postacert.eml`.
     pub postacert: Option<Range<u64>>,
@@ -78,6 +87,11 @@ pub struct Detached<'a> {
 }
 
 impl Reading {
+    /// The CMS, decoded from the signature entity, if that is there and in its transfer encoding.
+    pub fn p7s(&self) -> Option<Vec<u8>> {
+        decode_signature(self.signature_entity.as_ref()?)
+    }
+
     /// Cuts signature and signed octets out of the whole message this reading is of.
     ///
     /// `None` without a signed part, with bytes that end before it, or with a signature entity that is longer
@@ -88,11 +102,16 @@ impl Reading {
         if signature.len() > SIGNATURE_BYTES_MAX {
             return None;
         }
-        let (fields, body) = split_entity(signature);
-        let encoding = fields.value("content-transfer-encoding");
-        let p7s = Encoding::named(encoding.as_deref()).decode(body.to_vec())?;
+        let p7s = decode_signature(signature)?;
         Some(Detached { signed, p7s })
     }
+}
+
+/// The CMS in a signature entity; `None` if it is not in its transfer encoding.
+pub(crate) fn decode_signature(entity: &[u8]) -> Option<Vec<u8>> {
+    let (fields, body) = split_entity(entity);
+    let encoding = fields.value("content-transfer-encoding");
+    Encoding::named(encoding.as_deref()).decode(body.to_vec())
 }
 
 fn cut<'a>(bytes: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {

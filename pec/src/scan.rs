@@ -16,12 +16,13 @@
 //! 2. Outer delimiters are looked for everywhere, inner ones only in the signed entity, and nobody else's
 //!    anywhere: no nesting, however broken, moves what was signed.
 //! 3. A second daticert among the direct children is no choice to make: there is then no daticert.
-//! 4. Kept: one header block, one daticert body, each within its bound.
+//! 4. Kept: one header block, one daticert body, one signature entity, each within its bound.
 
+use crate::digests::{DigestAlgorithm, Hasher, SignedDigests};
 use crate::header::{Block, Fields};
 use crate::line::Piece;
 use crate::param::Structured;
-use crate::reading::Finding;
+use crate::reading::{Finding, SIGNATURE_BYTES_MAX};
 use crate::reason::Reason;
 use crate::transfer::Encoding;
 use std::ops::Range;
@@ -58,6 +59,10 @@ pub(crate) struct Part {
 pub(crate) struct Scan {
     pub signed: Option<Range<u64>>,
     pub signature: Option<Range<u64>>,
+    /// Of the octets of `signed`.
+    pub signed_digests: Option<SignedDigests>,
+    /// The octets of `signature`, unless there are too many.
+    pub signature_entity: Option<Vec<u8>>,
     pub postacert: Option<Range<u64>>,
     pub daticert: Option<Part>,
     /// Whether there was a daticert at all, kept or not.
@@ -101,13 +106,16 @@ pub(crate) struct Scanner {
     delimiters: usize,
     /// Whether the original found so far has the name that the rules give it.
     postacert_named: bool,
+    /// Of the signed entity, until it ends.
+    hasher: Option<Hasher>,
     found: Scan,
 }
 
 impl Scanner {
-    /// For a multipart/signed of this boundary.
-    pub(crate) fn new(boundary: Vec<u8>) -> Self {
+    /// For a multipart/signed of this boundary, hashed with these algorithms.
+    pub(crate) fn new(boundary: Vec<u8>, digests: &[DigestAlgorithm]) -> Self {
         Self {
+            hasher: Some(Hasher::new(digests)),
             outer: boundary,
             inner: None,
             state: State::Preamble,
@@ -128,10 +136,13 @@ impl Scanner {
     pub(crate) fn push(&mut self, piece: Piece<'_>) {
         if let Some(close) = delimiter(piece, Some(&self.outer)) {
             self.outer_delimiter(piece, close);
-        } else if let Some(close) = delimiter(piece, self.inner.as_deref()) {
-            self.inner_delimiter(piece, close);
         } else {
-            self.line(piece);
+            self.hash(piece.bytes);
+            if let Some(close) = delimiter(piece, self.inner.as_deref()) {
+                self.inner_delimiter(piece, close);
+            } else {
+                self.line(piece);
+            }
         }
         self.break_bytes = piece.break_bytes;
     }
@@ -141,7 +152,7 @@ impl Scanner {
         match self.state {
             State::Done => {}
             State::Signature => {
-                self.found.signature = Some(self.part_at..end);
+                self.end_signature(end);
                 self.found.findings.push(Finding::NoCloseDelimiter);
             }
             _ => {
@@ -161,10 +172,22 @@ impl Scanner {
                 self.keep(piece.bytes);
                 false
             }
+            State::Signature => {
+                self.keep_signature(piece.bytes);
+                false
+            }
             _ => false,
         };
         if head_ends {
             self.end_head(body_at);
+        }
+    }
+
+    /// What stands between the first two outer delimiters is signed, inner delimiters included.
+    fn hash(&mut self, bytes: &[u8]) {
+        let signed = !matches!(self.state, State::Preamble | State::Signature | State::Done);
+        if let Some(hasher) = self.hasher.as_mut().filter(|_| signed) {
+            hasher.line(bytes);
         }
     }
 
@@ -177,7 +200,7 @@ impl Scanner {
                 self.state = State::EntityHead(Block::new(PART_HEADER_BYTES_MAX));
             }
             State::Signature => {
-                self.found.signature = Some(self.part_at..end);
+                self.end_signature(end);
                 if !close {
                     self.found.findings.push(Finding::ExtraPart);
                 }
@@ -195,6 +218,8 @@ impl Scanner {
                     self.state = State::Done;
                 } else {
                     self.found.signed = Some(self.part_at..end);
+                    self.found.signed_digests = self.hasher.take().map(Hasher::finish);
+                    self.found.signature_entity = Some(Vec::new());
                     self.state = State::Signature;
                 }
             }
@@ -295,6 +320,30 @@ impl Scanner {
         } else {
             part.body.extend_from_slice(bytes);
         }
+    }
+
+    fn keep_signature(&mut self, bytes: &[u8]) {
+        // The line break before the delimiter is kept until it is known to be one.
+        let kept = self.found.signature_entity.as_mut();
+        if let Some(entity) = kept.filter(|e| e.len() + bytes.len() <= SIGNATURE_BYTES_MAX + 2) {
+            entity.extend_from_slice(bytes);
+        } else {
+            self.found.signature_entity = None;
+        }
+    }
+
+    fn end_signature(&mut self, end: u64) {
+        let length = end.saturating_sub(self.part_at);
+        let entity = self.found.signature_entity.take();
+        self.found.signature_entity = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= SIGNATURE_BYTES_MAX)
+            .zip(entity)
+            .map(|(length, mut entity)| {
+                entity.truncate(length);
+                entity
+            });
+        self.found.signature = Some(self.part_at..end);
     }
 
     /// What was being read in the signed entity ends before the line that begins at `at`.

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 
 /// The most nodes of a daticert: some thirty thousand recipients.
 const NODES_MAX: u32 = 100_000;
-/// The most levels of elements; a daticert has four.
+/// The most levels of elements; a daticert has four, evidence of the European system, signature included, some ten.
 const DEPTH_MAX: usize = 16;
 /// The most attributes of one element; a daticert has two.
 const ATTRIBUTES_MAX: usize = 16;

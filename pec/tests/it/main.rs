@@ -3,7 +3,9 @@
 
 mod bombs;
 mod build;
+mod evidence;
 mod families;
+mod logs;
 mod nesting;
 mod reasons;
 mod samples;

@@ -1,0 +1,208 @@
+//! What a verdict rests on: certificates, CRLs and the directory, handed in and read once.
+
+use super::certificate::{CERTIFICATE_BYTES_MAX, Certificate};
+use super::directory::Directory;
+use super::revocation::{CRL_BYTES_MAX, Crl};
+use super::verify::{AlgorithmId, Failure};
+use crate::digests::DigestAlgorithm;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+/// The most certificates, and the most CRLs, of a kind.
+pub const ITEMS_MAX: usize = 4096;
+
+/// Trust material, as octets. None of it is fetched: who judges hands it in.
+#[derive(Clone, Debug, Default)]
+pub struct Material {
+    /// Certificates (DER) that chains may end in: the roots of the time, or an authority itself. Their own
+    /// dates, key usage and name constraints count.
+    pub anchors: Vec<Vec<u8>>,
+    /// Certificates (DER) of authorities to build chains with, beside those in the message. Several of one key
+    /// may be given; each is tried.
+    pub intermediates: Vec<Vec<u8>>,
+    /// Certificates (DER) of signers that are trusted as they are, as a trust list names them.
+    pub pinned: Vec<Vec<u8>>,
+    /// CRLs (DER).
+    pub crls: Vec<Vec<u8>>,
+    /// OCSP responses. They are not evaluated: a verdict that lacks revocation data says so.
+    pub ocsp: Vec<Vec<u8>>,
+    /// The directory of providers, as it was on the day of the message.
+    pub directory: Option<Directory>,
+}
+
+/// Why trust material was refused. The caller's to change: judging with half of it would mislead.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TrustError {
+    /// An anchor, an intermediate or a pinned certificate is no certificate.
+    Certificate {
+        /// The list it is in: `anchors`, `intermediates` or `pinned`.
+        list: &'static str,
+        /// Its index there.
+        index: usize,
+    },
+    /// A CRL is none, or a delta or partial one, or too long.
+    Crl {
+        /// Its index.
+        index: usize,
+    },
+    /// A list is too long.
+    TooMany {
+        /// The list.
+        list: &'static str,
+    },
+}
+
+impl std::fmt::Display for TrustError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Certificate { list, index } => {
+                write!(f, "{list}: number {index} is no readable certificate")
+            }
+            Self::Crl { index } => write!(f, "crls: number {index} is no readable complete CRL"),
+            Self::TooMany { list } => write!(f, "{list}: more than {ITEMS_MAX}"),
+        }
+    }
+}
+
+impl std::error::Error for TrustError {}
+
+/// Trust material that was read. To be made once and shared: judging does not change what it says.
+#[derive(Debug, Default)]
+pub struct Trust {
+    pub(crate) anchors: Vec<Held>,
+    pub(crate) intermediates: Vec<Held>,
+    pub(crate) pinned: Vec<Held>,
+    pub(crate) crls: Vec<Crl>,
+    pub(crate) has_ocsp: bool,
+    pub(crate) directory: Option<Directory>,
+    pub(crate) memo: Memo,
+}
+
+/// A certificate, findable by its subject without reading it again.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    der: Vec<u8>,
+    subject: Vec<u8>,
+}
+
+impl Held {
+    pub(crate) fn certificate(&self) -> Option<Certificate<'_>> {
+        Certificate::read(&self.der)
+    }
+}
+
+impl Trust {
+    /// Reads trust material.
+    pub fn new(material: Material) -> Result<Self, TrustError> {
+        let crls = material.crls.iter().enumerate();
+        let crls = crls.map(|(index, der)| {
+            let crl = Some(der).filter(|der| der.len() <= CRL_BYTES_MAX);
+            crl.and_then(|der| Crl::read(der))
+                .ok_or(TrustError::Crl { index })
+        });
+        if material.crls.len() > ITEMS_MAX {
+            return Err(TrustError::TooMany { list: "crls" });
+        }
+        Ok(Self {
+            anchors: held("anchors", material.anchors)?,
+            intermediates: held("intermediates", material.intermediates)?,
+            pinned: held("pinned", material.pinned)?,
+            crls: crls.collect::<Result<_, _>>()?,
+            has_ocsp: !material.ocsp.is_empty(),
+            directory: material.directory,
+            memo: Memo::default(),
+        })
+    }
+
+    /// Whether nothing is there that a chain could end in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.anchors.is_empty() && self.pinned.is_empty()
+    }
+
+    /// Whether this very certificate is an anchor or pinned.
+    pub(crate) fn names(&self, der: &[u8]) -> bool {
+        let mut named = self.anchors.iter().chain(&self.pinned);
+        named.any(|held| held.der == der)
+    }
+}
+
+fn held(list: &'static str, certificates: Vec<Vec<u8>>) -> Result<Vec<Held>, TrustError> {
+    if certificates.len() > ITEMS_MAX {
+        return Err(TrustError::TooMany { list });
+    }
+    let held = certificates.into_iter().enumerate().map(|(index, der)| {
+        let certificate = Some(&der).filter(|der| der.len() <= CERTIFICATE_BYTES_MAX);
+        let subject = certificate
+            .and_then(|der| Certificate::read(der))
+            .map(|certificate| certificate.subject.whole.to_vec());
+        let subject = subject.ok_or(TrustError::Certificate { list, index })?;
+        Ok(Held { der, subject })
+    });
+    held.collect()
+}
+
+/// Those of these certificates that have a subject.
+pub(crate) fn with_subject<'t>(
+    held: &'t [Held],
+    subject: &[u8],
+) -> impl Iterator<Item = Certificate<'t>> {
+    let named = held.iter().filter(move |held| held.subject == subject);
+    named.filter_map(Held::certificate)
+}
+
+/// The signatures of certificates and CRLs that verified before: thousands of messages share a few certificates.
+///
+/// It changes the cost of an answer, never the answer: what is remembered is the digest of key, algorithm,
+/// octets and signature together.
+#[derive(Debug, Default)]
+pub(crate) struct Memo(Mutex<HashSet<[u8; 32]>>);
+
+/// The most signatures remembered; then it begins anew.
+const REMEMBERED_MAX: usize = 4096;
+
+impl Memo {
+    /// Verifies that the key of a certificate signed some octets.
+    pub(crate) fn verify(
+        &self,
+        issuer: &Certificate<'_>,
+        algorithm: &AlgorithmId<'_>,
+        octets: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Failure> {
+        let algorithm = algorithm.signature(None).ok_or(Failure::Unsupported)?;
+        let id = format!("{algorithm}");
+        self.remember(
+            &[id.as_bytes(), issuer.key_info.whole, octets, signature],
+            || {
+                let digest = algorithm.digest.of(octets);
+                issuer.key.verify(algorithm, digest.as_ref(), signature)
+            },
+        )
+    }
+
+    /// Carries out a verification of these parts, unless it succeeded before.
+    pub(crate) fn remember<E>(
+        &self,
+        parts: &[&[u8]],
+        verify: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut all = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+        for part in parts {
+            all.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            all.extend_from_slice(part);
+        }
+        let digest = DigestAlgorithm::Sha256.of(&all);
+        let key = digest.as_ref().first_chunk::<32>().copied();
+        let remembered = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if key.is_some_and(|key| remembered().contains(&key)) {
+            return Ok(());
+        }
+        verify()?;
+        let mut remembered = remembered();
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.extend(key);
+        Ok(())
+    }
+}

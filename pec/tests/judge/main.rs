@@ -1,0 +1,11 @@
+//! Signatures, judged: every ground by name, every family, damaged twins, and what openssl says of the same.
+#![forbid(unsafe_code)]
+
+mod broken;
+mod cost;
+mod families;
+mod grounds;
+mod make;
+mod openssl;
+mod samples;
+mod trusted;
