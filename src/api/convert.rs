@@ -2,7 +2,7 @@
 
 use super::v1;
 use super::{CLIENT_KEY_BYTES_MAX, TERM_BYTES_MAX, status};
-use crate::desk::{SearchQuery, Shown};
+use crate::desk::{SearchQuery, Shown, Story};
 use crate::ingest::{ClientKey, Declared};
 use crate::store::Order;
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use ceralacca_formats::acknowledgement::{AcknowledgedRecord, Acknowledgement, Le
 use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::metadata::{Field, Metadata, Recipient, TraceRecord};
+use ceralacca_pec::transaction::Missing;
 use tonic::Status;
 
 fn text(text: String) -> Option<Text> {
@@ -195,6 +196,44 @@ pub(super) fn record(record: &Shown) -> v1::Record {
         interval_ms: record.interval.start().get(),
         companion: record.companion().map(|index| index.get()),
         facts,
+    }
+}
+
+/// A transaction as it is shown.
+pub(super) fn transaction(identificativo: String, story: &Story) -> v1::GetTransactionResponse {
+    let words = |missing: &[Missing]| missing.iter().map(|m| m.word().to_owned()).collect();
+    let events = story.steps.iter().map(|step| v1::TransactionEvent {
+        index: step.index.get(),
+        companion: step.companion.map(|index| index.get()),
+        event: shown(step.facts.event.as_ref()),
+        event_ms: step.at_ms(),
+        event_text: shown(step.facts.event_text.as_ref()),
+        provider: shown(step.facts.provider.as_ref()),
+        delivered_to: shown(step.facts.delivered_to.as_ref()),
+        taken_over: all_shown(&step.facts.taken_over),
+        receipt_form: shown(step.facts.receipt_form.as_ref()),
+        error: shown(step.facts.error.as_ref()),
+        error_detail: shown(step.facts.error_detail.as_ref()),
+    });
+    let recipients = story.outcome.recipients.iter();
+    let recipients = recipients.map(|found| v1::TransactionRecipient {
+        address: shown(Some(&found.recipient.address)),
+        kind: shown(found.recipient.kind.as_ref()),
+        state: found.state.word().to_owned(),
+        at_ms: found.at_ms,
+        effective_ms: found.effective_ms,
+        contradictory: found.contradictory,
+        missing: words(&found.missing),
+    });
+    v1::GetTransactionResponse {
+        identificativo,
+        accepted_ms: story.outcome.accepted_ms,
+        sender: shown(story.sender.as_ref()),
+        subject: shown(story.subject.as_ref()),
+        events: events.collect(),
+        recipients: recipients.collect(),
+        missing: words(&story.outcome.missing),
+        truncated: story.truncated,
     }
 }
 

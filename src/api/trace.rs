@@ -1,7 +1,7 @@
 //! `Trace`: search.
 
 use super::v1::trace_server::Trace as Rpc;
-use super::{Service, convert, status, v1};
+use super::{Service, TERM_BYTES_MAX, convert, status, v1};
 use crate::access::Search;
 use crate::desk::PageToken;
 use base64::Engine;
@@ -56,6 +56,38 @@ impl Rpc for Service {
                 next_page_token: to_text(page.next),
                 previous_page_token: to_text(page.previous),
             })
+        };
+        Ok(Response::new(self.0.reads.run(read).await?))
+    }
+
+    async fn get_transaction(
+        &self,
+        request: Request<v1::GetTransactionRequest>,
+    ) -> Result<Response<v1::GetTransactionResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let request = request.into_inner();
+        let permit = self.permit::<Search>(&caller, &request.log)?;
+        let asked = request.identificativo;
+        if asked.is_empty() {
+            return Err(status::invalid(
+                "identificativo",
+                "TERM_NEEDED",
+                "nothing is asked",
+            ));
+        }
+        if asked.len() > TERM_BYTES_MAX {
+            let (found, limit) = (asked.len() as u64, TERM_BYTES_MAX as u64);
+            return Err(status::over_limit("identificativo", found, limit));
+        }
+        let service = self.clone();
+        let read = move || {
+            let log = service.log(&permit)?;
+            let desk = log.desk(&permit).map_err(|_| status::denied())?;
+            let now = service.0.clock.wall();
+            let story = desk
+                .transaction(asked.as_bytes(), now)
+                .map_err(status::desk)?;
+            Ok(convert::transaction(asked, &story))
         };
         Ok(Response::new(self.0.reads.run(read).await?))
     }

@@ -189,19 +189,22 @@ impl Reader {
         })
     }
 
-    /// Records that have a term: candidates of the index, each checked against the opened record. Fewer than
-    /// the limit means that there are no more.
-    pub fn find(&self, state: &Published, find: &Find<'_>) -> Result<Vec<Opened>, ReadError> {
+    /// Records that may have a term, in order, not beyond the published tree. Fewer than the limit means that
+    /// there are no more.
+    pub fn candidates(
+        &self,
+        state: &Published,
+        find: &Find<'_>,
+    ) -> Result<Vec<LeafIndex>, ReadError> {
         let keys = self
             .keyring
             .class(&*self.store, find.interval, find.class)
             .map_err(RecordError::from)?;
-        let term = find.field.normalise(find.term);
         let mut query = Query {
             interval: find.interval,
             class: find.class,
             field: find.field,
-            token: keys.token(find.field, &term),
+            token: keys.token(find.field, &find.field.normalise(find.term)),
             after: find.after,
             order: find.order,
         };
@@ -209,18 +212,36 @@ impl Reader {
         while found.len() < find.limit {
             let wanted = find.limit - found.len();
             let candidates = self.index.candidates(&query, wanted)?;
+            // A record sequenced after this state was taken is not part of it.
+            let published = candidates
+                .iter()
+                .filter(|index| index.is_within(state.tip.size));
+            found.extend(published);
+            query.after = candidates.last().copied();
+            if candidates.len() < wanted {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Records that have a term: candidates of the index, each checked against the opened record. Fewer than
+    /// the limit means that there are no more.
+    pub fn find(&self, state: &Published, find: &Find<'_>) -> Result<Vec<Opened>, ReadError> {
+        let term = find.field.normalise(find.term);
+        let mut next = *find;
+        let mut found = Vec::new();
+        while found.len() < find.limit {
+            next.limit = find.limit - found.len();
+            let candidates = self.candidates(state, &next)?;
             for index in &candidates {
-                // A record sequenced after this state was taken is not part of it.
-                if !index.is_within(state.tip.size) {
-                    continue;
-                }
                 let opened = self.record(state, *index)?;
                 if opened.metadata()?.has_term(find.field, &term) {
                     found.push(opened);
                 }
             }
-            query.after = candidates.last().copied();
-            if candidates.len() < wanted {
+            next.after = candidates.last().copied();
+            if candidates.len() < next.limit {
                 break;
             }
         }

@@ -14,7 +14,7 @@
 //!
 //! # Map, in reading order
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
-//! - [`import`], [`search`], [`prove`], [`reissue`], [`status`]: a command each, clients of a served archive
+//! - [`import`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a command each, clients of a served archive
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
 //! - [`key`]: the file of the master key; [`output`]: files that appear whole
 //! - [`show`]: times, text from outside, progress
@@ -33,6 +33,7 @@ pub mod search;
 pub mod serve;
 pub mod show;
 pub mod status;
+pub mod transaction;
 pub mod verify;
 
 use crate::api::v1;
@@ -77,6 +78,8 @@ enum Command {
     Import(import::Arguments),
     /// Searches the trace of a served archive
     Search(search::Arguments),
+    /// Tells what became of a message, recipient by recipient, as a time line
+    Transaction(transaction::Arguments),
     /// Fetches the proof file of a record from a served archive
     Prove(prove::Arguments),
     /// Fetches an archived object again, the exact bytes, with its proof and how to check it
@@ -101,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Fsck(arguments) => fsck::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Search(arguments) => search::run(arguments),
+        Command::Transaction(arguments) => transaction::run(arguments),
         Command::Prove(arguments) => prove::run(arguments),
         Command::Reissue(arguments) => reissue::run(arguments),
         Command::Status(arguments) => status::run(arguments),

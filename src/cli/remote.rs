@@ -262,6 +262,17 @@ impl Remote {
         Ok(client.search(request).await?.into_inner())
     }
 
+    /// What became of a message.
+    pub async fn transaction(&self, identificativo: &str) -> Answered<v1::GetTransactionResponse> {
+        let request = v1::GetTransactionRequest {
+            log: self.log.clone(),
+            identificativo: identificativo.to_owned(),
+        };
+        let client = TraceClient::new(self.channel.clone());
+        let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok(client.get_transaction(request).await?.into_inner())
+    }
+
     /// An object: its head, then its bytes.
     pub async fn duplicato(&self, index: u64) -> Answered<Pieces<v1::GetDuplicatoResponse>> {
         let log = self.log.clone();

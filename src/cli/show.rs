@@ -80,22 +80,24 @@ pub fn progress(length: u64, what: &'static str) -> ProgressBar {
     bar
 }
 
-/// Standard error during long work whose end is not known: a count where it is a terminal, and lines of complaint.
+/// Standard error during long work: a bar of bytes where it is a terminal, and lines of complaint.
 #[derive(Clone)]
 pub struct Voice(ProgressBar);
 
 impl Voice {
-    /// Counts from zero.
-    pub fn new(what: &'static str) -> Self {
-        let bar = ProgressBar::new_spinner().with_message(what);
-        let style = ProgressStyle::with_template("  {spinner} {msg} {pos}  {per_sec}  {elapsed}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    /// Begins a bar of so many bytes.
+    pub fn new(what: &'static str, bytes: u64) -> Self {
+        let bar = ProgressBar::new(bytes).with_message(what);
+        let style = ProgressStyle::with_template(
+            "  {msg} {wide_bar} {bytes} of {total_bytes}  {bytes_per_sec}  {eta}",
+        );
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self(bar)
     }
 
-    /// So many more.
-    pub fn count(&self, more: u64) {
-        self.0.inc(more);
+    /// So many bytes more.
+    pub fn count(&self, bytes: u64) {
+        self.0.inc(bytes);
     }
 
     /// A line of its own.

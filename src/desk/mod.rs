@@ -14,9 +14,11 @@
 
 mod reissue;
 mod search;
+mod transaction;
 
 pub use reissue::Duplicato;
 pub use search::{Page, PageToken, SearchQuery, TokenError};
+pub use transaction::{Step, Story};
 
 use crate::access::{Permit, Prove, Read};
 use crate::audit::{ReadError, Reader};

@@ -8,7 +8,6 @@
 use super::{Desk, DeskError, Shown};
 use crate::access::Search;
 use crate::audit::Find;
-use crate::record::open::{Opened, RecordError};
 use crate::sequencer::Span;
 use crate::store::Order;
 use ceralacca_formats::canonical::Integer;
@@ -22,7 +21,9 @@ use std::ops::Range;
 pub const PAGE_RECORDS_MAX: usize = 1000;
 /// About the most records opened, or leaves passed, for a page.
 pub const READS_MAX: usize = 4000;
-/// Records read at a time.
+/// About the most metadata on a page, in bytes: a record with ten thousand recipients has near a megabyte.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
+/// Candidates taken from the index at a time.
 const STEP: usize = 256;
 
 /// Fields from the most to the least selective.
@@ -118,17 +119,17 @@ impl SearchQuery {
     }
 }
 
-/// Where a page begins: beyond a record, in the order asked for or against it.
+/// Where a page begins: a place between two records, and from there on in the order asked for or against it.
 ///
 /// ```text
-/// 01 | back 00 or 01 | leaf index u64 | digest of the search 8
+/// 01 | back 00 or 01 | index of the leaf after the place u64 | digest of the search 8
 /// ```
 ///
 /// Opaque to clients, and no secret: what it allows is checked again at every call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PageToken {
     back: bool,
-    beyond: LeafIndex,
+    place: LeafIndex,
     search: [u8; 8],
 }
 
@@ -145,7 +146,7 @@ impl PageToken {
         let mut bytes = [0; Self::BYTES];
         let parts = [1, u8::from(self.back)].into_iter();
         let parts = parts
-            .chain(self.beyond.get().to_be_bytes())
+            .chain(self.place.get().to_be_bytes())
             .chain(self.search);
         bytes
             .iter_mut()
@@ -166,7 +167,7 @@ impl PageToken {
         };
         Ok(Self {
             back,
-            beyond: LeafIndex::new(u64::from_be_bytes(*index)),
+            place: LeafIndex::new(u64::from_be_bytes(*index)),
             search: search.try_into().map_err(|_| TokenError)?,
         })
     }
@@ -183,10 +184,10 @@ pub struct Page {
 }
 
 /// What a walk over the log found.
-struct Walk {
-    records: Vec<Shown>,
-    /// The last record looked at, if the walk stopped before the end of the log.
-    stopped_at: Option<LeafIndex>,
+pub(super) struct Walk {
+    pub(super) records: Vec<Shown>,
+    /// The place after the last record looked at, if the walk stopped before the end of the log.
+    pub(super) stopped_at: Option<LeafIndex>,
 }
 
 impl Desk<'_, Search> {
@@ -205,31 +206,29 @@ impl Desk<'_, Search> {
         let back = token.is_some_and(|token| token.back);
         let direction = if back { reversed(order) } else { order };
         let limit = limit.clamp(1, PAGE_RECORDS_MAX);
-        let beyond = token.map(|token| token.beyond);
+        let begun = token.map(|token| token.place);
         let Walk {
             mut records,
             stopped_at,
-        } = self.walk(query, direction, limit, beyond)?;
+        } = self.walk(query, direction, limit, begun)?;
         if back {
             records.reverse();
         }
         self.disclose(&query.words(), &records.iter().collect::<Vec<_>>())?;
-        let token = |back: bool, beyond: Option<LeafIndex>| {
-            beyond.map(|beyond| PageToken {
+        // A page lies between the place where its walk began and the one where it stopped, also when nothing
+        // was found there.
+        let (next, previous) = match back {
+            false => (stopped_at, begun),
+            true => (begun, stopped_at),
+        };
+        let token = |back: bool, place: Option<LeafIndex>| {
+            place.map(|place| PageToken {
                 back,
-                beyond,
+                place,
                 search,
             })
         };
-        let at = |shown: Option<&Shown>| shown.map(|shown| shown.opened.leaf.seq).or(beyond);
-        // On the side the walk went to, it goes on where it stopped; on the other, where the page begins.
-        let (next, previous) = match back {
-            false => (
-                token(false, stopped_at),
-                token(true, beyond.and_then(|_| at(records.first()))),
-            ),
-            true => (token(false, at(records.last())), token(true, stopped_at)),
-        };
+        let (next, previous) = (token(false, next), token(true, previous));
         Ok(Ok(Page {
             records,
             next,
@@ -237,15 +236,25 @@ impl Desk<'_, Search> {
         }))
     }
 
-    fn walk(
+    /// Looks for matches from a place on, until the page is full or has cost enough.
+    pub(super) fn walk(
         &self,
         query: &SearchQuery,
         direction: Order,
         limit: usize,
-        mut beyond: Option<LeafIndex>,
+        begun: Option<LeafIndex>,
     ) -> Result<Walk, DeskError> {
+        // The record before a place, and the place after a record, in the direction of the walk.
+        let mut beyond = begun.and_then(|place| match direction {
+            Order::Ascending => place.get().checked_sub(1).map(LeafIndex::new),
+            Order::Descending => Some(place),
+        });
+        let after = |at: LeafIndex| match direction {
+            Order::Ascending => LeafIndex::new(at.get().saturating_add(1)),
+            Order::Descending => at,
+        };
         let mut records = Vec::new();
-        let mut reads = 0;
+        let (mut reads, mut bytes) = (0, 0);
         let selective = SELECTIVE.iter().find_map(|field| {
             let mut terms = query.terms.iter();
             terms.find(|(asked, _)| asked == field)
@@ -271,16 +280,16 @@ impl Desk<'_, Search> {
                     None => self.leaves(&indexes, direction, beyond)?,
                 };
                 reads += found.reads;
-                for opened in found.records {
-                    let shown = self.shown(opened);
-                    let at = shown.opened.leaf.seq;
-                    if query.matches(&shown) && self.covers(&shown)? {
+                for index in found.indexes {
+                    let shown = self.shown(self.reader.record(&self.published, index)?);
+                    if query.matches(&shown) && !stands_elsewhere(&shown) && self.covers(&shown)? {
+                        bytes += shown.opened.canonical.len();
                         records.push(shown);
                     }
-                    if records.len() == limit {
+                    if records.len() == limit || bytes >= PAGE_BYTES_MAX {
                         return Ok(Walk {
                             records,
-                            stopped_at: Some(at),
+                            stopped_at: Some(after(index)),
                         });
                     }
                 }
@@ -293,7 +302,7 @@ impl Desk<'_, Search> {
                 if reads >= READS_MAX {
                     return Ok(Walk {
                         records,
-                        stopped_at: beyond,
+                        stopped_at: beyond.map(after),
                     });
                 }
             }
@@ -358,11 +367,11 @@ impl Desk<'_, Search> {
                 order: direction,
                 limit: STEP,
             };
-            let mut of_class = self.reader.find(&self.published, &find)?;
+            let mut of_class = self.reader.candidates(&self.published, &find)?;
             whole &= of_class.len() < STEP;
             found.append(&mut of_class);
         }
-        found.sort_by_key(|opened| opened.leaf.seq);
+        found.sort();
         if direction == Order::Descending {
             found.reverse();
         }
@@ -370,18 +379,10 @@ impl Desk<'_, Search> {
         if !whole {
             found.truncate(STEP);
         }
-        // An object with a trace record under the same Message-ID is found by that.
-        let reads = found.len();
-        let last = found.last().map(|opened| opened.leaf.seq);
-        let alone = |opened: &Opened| {
-            let metadata = opened.metadata();
-            !matches!(metadata, Ok(Metadata::Object(object)) if object.companion.is_some())
-        };
-        found.retain(alone);
         Ok(Found {
-            records: found,
-            reads,
-            last: last.filter(|_| !whole),
+            reads: found.len(),
+            last: found.last().copied().filter(|_| !whole),
+            indexes: found,
         })
     }
 
@@ -409,18 +410,10 @@ impl Desk<'_, Search> {
             if leaf.class == Class::Custody || leaf.kind == Kind::Disclosure {
                 continue;
             }
-            let opened = self.reader.record(&self.published, leaf.seq)?;
-            let shown_elsewhere = match opened.metadata() {
-                Ok(Metadata::Object(object)) => object.companion.is_some(),
-                Ok(_) | Err(RecordError::Uninterpreted { .. }) => false,
-                Err(error) => return Err(error.into()),
-            };
-            if !shown_elsewhere {
-                found.push(opened);
-            }
+            found.push(leaf.seq);
         }
         Ok(Found {
-            records: found,
+            indexes: found,
             reads: step.len(),
             last: step.last().copied().map(LeafIndex::new),
         })
@@ -430,11 +423,16 @@ impl Desk<'_, Search> {
 /// A step of a walk through one interval.
 struct Found {
     /// In order.
-    records: Vec<Opened>,
+    indexes: Vec<LeafIndex>,
     /// What it cost.
     reads: usize,
     /// Where to go on, if there may be more.
     last: Option<LeafIndex>,
+}
+
+/// Whether the trace record beside an object is found in its place.
+fn stands_elsewhere(shown: &Shown) -> bool {
+    matches!(&shown.metadata, Some(Metadata::Object(object)) if object.companion.is_some())
 }
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -455,7 +453,7 @@ mod tests {
         for back in [false, true] {
             let token = PageToken {
                 back,
-                beyond: LeafIndex::new(0x0102_0304_0506_0708),
+                place: LeafIndex::new(0x0102_0304_0506_0708),
                 search: [9; 8],
             };
             let bytes = token.to_bytes();

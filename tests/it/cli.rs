@@ -221,10 +221,10 @@ fn fsck_of_a_clean_log_says_so_and_changes_nothing() {
     let json = ceralacca(folder.path(), &[&FSCK_DEMO[..], &["--json"]].concat());
     assert_eq!(status(&json), 0);
     let report: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
-    // The writer's epoch; each message with the trace record of its facts; search twice, proof and
-    // reissue, each a disclosure of two leaves.
+    // The writer's epoch; each message with the trace record of its facts; transaction, search twice, proof
+    // and reissue, each a disclosure of two leaves.
     let mails = std::fs::read_dir(folder.path().join("demo/mail")).unwrap();
-    assert_eq!(report["leaves"], 1 + 2 * mails.count() + 2 * 4);
+    assert_eq!(report["leaves"], 1 + 2 * mails.count() + 2 * 5);
     assert_eq!(
         (&report["clean"], &report["damaged"]),
         (&true.into(), &0.into())

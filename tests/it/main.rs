@@ -14,5 +14,6 @@ mod layering;
 mod life;
 mod refusals;
 mod remote_cli;
+mod remote_transaction;
 mod services;
 mod store;

@@ -122,12 +122,20 @@ impl Story {
         )?;
         self.run(
             [
+                "transaction".into(),
+                "--server".into(),
+                service.url.clone().into(),
+                chosen.identificativo.clone().into(),
+            ],
+            Answer::Yes,
+        )?;
+        self.run(
+            [
                 "search".into(),
                 "--server".into(),
                 service.url.clone().into(),
-                "--oldest-first".into(),
-                "--identificativo".into(),
-                chosen.identificativo.clone().into(),
+                "--message-id".into(),
+                chosen.message_id.clone().into(),
             ],
             Answer::Yes,
         )?;

@@ -121,7 +121,7 @@ async fn import(
     acknowledgements: &mut Acknowledgements,
     known: Known,
 ) -> Result<(read::Tally, send::Tally)> {
-    let voice = Voice::new("acknowledged");
+    let voice = Voice::new("acknowledged", walk::bytes(&arguments.paths));
     let (to, works) = mpsc::channel(AHEAD);
     let reader = read::Reader {
         known,

@@ -221,6 +221,7 @@ impl Reading {
             .has(&item.path, item.offset, *bytes, sha256)
         {
             self.tally.skipped += 1;
+            self.reader.voice.count(*bytes);
             return Flow::Continue(());
         }
         if *bytes > INLINE_BYTES_MAX {

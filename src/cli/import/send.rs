@@ -270,7 +270,8 @@ impl Sender<'_> {
                 *self.tally.unclassified.entry(reason).or_default() += 1;
             }
         }
-        self.voice.count(good.len() as u64);
+        let bytes = good.iter().map(|(item, ..)| item.digest.bytes);
+        self.voice.count(bytes.sum());
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::fs::FileType;
 use std::io::{Error, Result};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a file is, by where it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,6 +40,21 @@ pub fn walk(path: &Path, meet: &mut dyn FnMut(Met<'_>) -> Flow) -> Flow {
         Err(error) => meet(Met::Unreadable(path, error)),
         Ok(metadata) => enter(path, metadata.file_type(), meet),
     }
+}
+
+/// Bytes of all files there are to import, for the bar: what cannot be read counts nothing.
+pub fn bytes(paths: &[PathBuf]) -> u64 {
+    let mut bytes = 0;
+    for path in paths {
+        let _ = walk(path, &mut |met| {
+            if let Met::File(path, _) = met {
+                let metadata = path.symlink_metadata();
+                bytes += metadata.map_or(0, |metadata| metadata.len());
+            }
+            Flow::Continue(())
+        });
+    }
+    bytes
 }
 
 fn enter(path: &Path, kind: FileType, meet: &mut dyn FnMut(Met<'_>) -> Flow) -> Flow {

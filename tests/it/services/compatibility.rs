@@ -109,7 +109,10 @@ fn the_wire_is_the_one_in_the_snapshot() {
     let gone: Vec<_> = snapshot.difference(&now).collect();
     assert!(gone.is_empty(), "clients depend on this: {gone:#?}");
     let new: Vec<_> = now.difference(&snapshot).collect();
-    assert!(new.is_empty(), "bless the snapshot, to be seen in review: {new:#?}");
+    assert!(
+        new.is_empty(),
+        "bless the snapshot, to be seen in review: {new:#?}"
+    );
 }
 
 fn enums() -> Vec<EnumDescriptorProto> {
@@ -135,9 +138,16 @@ fn every_enum_begins_with_unspecified() {
             }
             prefix.push(letter.to_ascii_uppercase());
         }
-        assert_eq!((zero.number(), zero.name()), (0, &*format!("{prefix}_UNSPECIFIED")));
+        assert_eq!(
+            (zero.number(), zero.name()),
+            (0, &*format!("{prefix}_UNSPECIFIED"))
+        );
         for value in &of.value {
-            assert!(value.name().starts_with(&format!("{prefix}_")), "{}", value.name());
+            assert!(
+                value.name().starts_with(&format!("{prefix}_")),
+                "{}",
+                value.name()
+            );
         }
     }
 }

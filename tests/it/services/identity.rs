@@ -88,7 +88,7 @@ fn principal(role: Role) -> String {
 }
 
 /// Calls an RPC of the table on a log. Each has its call here, or this fails.
-async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), Status> {
+pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), Status> {
     let log = log.to_owned();
     let mut clients = clients.clone();
     match rpc {
@@ -157,6 +157,13 @@ async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), Status> {
             };
             clients.trace.search(request).await.map(drop)
         }
+        "ceralacca.v1.Trace/GetTransaction" => {
+            let request = v1::GetTransactionRequest {
+                log,
+                identificativo: "nessuno".to_owned(),
+            };
+            clients.trace.get_transaction(request).await.map(drop)
+        }
         "ceralacca.v1.Reissue/GetDuplicato" => {
             let request = v1::GetDuplicatoRequest { log, index: 0 };
             clients.reissue.get_duplicato(request).await.map(drop)
@@ -208,7 +215,11 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
         for (rpc, act) in RPCS {
             let answer = call(&clients, rpc, A).await;
             let denied = matches!(&answer, Err(s) if s.code() == Code::PermissionDenied);
-            assert_eq!(denied, !act.roles().contains(&role), "{rpc} {role:?} {answer:?}");
+            assert_eq!(
+                denied,
+                !act.roles().contains(&role),
+                "{rpc} {role:?} {answer:?}"
+            );
             if denied {
                 refused(answer, Code::PermissionDenied, "DENIED");
             } else {
@@ -217,7 +228,7 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
         }
     }
     // The sum of the table of RPC by role: it changes with the table only.
-    assert_eq!(allowed, 4 + 6 + 3 + 2 * 5 + 2 + 2 + 4);
+    assert_eq!(allowed, 4 + 6 + 3 + 2 * 5 + 2 * 2 + 2 + 4);
     house.served.stop_and_check();
 }
 
@@ -274,12 +285,21 @@ async fn a_certificate_of_another_authority_or_out_of_force_ends_at_the_handshak
     let house = House::new("t1@pec.example.test", "anna@pec.example.test");
     let way = |certified: &Certified| house.served.secured(&house.authority, Some(certified));
     let serving = 1;
-    assert_eq!(health(&way(&house.authority.certify())).await.unwrap(), serving);
-    for bad in [Authority::new().certify(), house.authority.certify_expired()] {
+    assert_eq!(
+        health(&way(&house.authority.certify())).await.unwrap(),
+        serving
+    );
+    for bad in [
+        Authority::new().certify(),
+        house.authority.certify_expired(),
+    ] {
         let error = health(&way(&bad)).await.unwrap_err();
         if let Some(status) = error.downcast_ref::<Box<Status>>() {
             let of_ours = status.get_error_details().error_info().is_some();
-            assert!(!of_ours && status.code() != Code::Unauthenticated, "{status:?}");
+            assert!(
+                !of_ours && status.code() != Code::Unauthenticated,
+                "{status:?}"
+            );
         }
     }
     // A client that trusts another authority does not go on with this service.
@@ -302,9 +322,9 @@ async fn health_and_reflection_answer_without_a_certificate() {
     }
     macro_rules! listed {
         ($version:ident) => {{
-            use tonic_reflection::pb::$version as pb;
             use pb::server_reflection_request::MessageRequest;
             use pb::server_reflection_response::MessageResponse;
+            use tonic_reflection::pb::$version as pb;
             let mut client =
                 pb::server_reflection_client::ServerReflectionClient::new(channel.clone());
             let request = pb::ServerReflectionRequest {
@@ -312,7 +332,13 @@ async fn health_and_reflection_answer_without_a_certificate() {
                 message_request: Some(MessageRequest::ListServices(String::new())),
             };
             let answers = client.server_reflection_info(stream::iter([request])).await;
-            let answer = answers.unwrap().into_inner().message().await.unwrap().unwrap();
+            let answer = answers
+                .unwrap()
+                .into_inner()
+                .message()
+                .await
+                .unwrap()
+                .unwrap();
             let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
                 panic!("no list");
             };
@@ -344,7 +370,11 @@ async fn fill(house: &House) -> (Vec<TraceRecord>, &'static [u8]) {
         object_item(b"Message-ID: <t1@pec.example.test>\r\n\r\nciao", ""),
     ];
     let mut client = house.clients(Role::Provider).await.submission;
-    let answer = client.submit_batch(batch(items)).await.unwrap().into_inner();
+    let answer = client
+        .submit_batch(batch(items))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(answer.results.len(), 5);
     (records, &shown.bytes)
 }
@@ -361,7 +391,9 @@ async fn a_court_sees_what_its_grant_names_and_is_told_nothing_of_the_rest() {
     let court = house.clients(Role::Court).await;
     const COVERED: [u64; 3] = [1, 3, 4];
     // Acts of custody, what was disclosed to others, and what there is not.
-    record(&house.clients(Role::Auditor).await, 2).await.unwrap();
+    record(&house.clients(Role::Auditor).await, 2)
+        .await
+        .unwrap();
     let mut indexes: Vec<u64> = (0..10).collect();
     indexes.extend([1_000_000, u64::MAX - 1, u64::MAX]);
     let mut told = BTreeSet::new();
@@ -468,6 +500,50 @@ async fn a_court_finds_what_its_grant_names_only() {
     house.served.stop_and_check();
 }
 
+async fn transaction(
+    clients: &Clients,
+    identificativo: &str,
+) -> Result<v1::GetTransactionResponse, Status> {
+    let request = v1::GetTransactionRequest {
+        log: A.to_owned(),
+        identificativo: identificativo.to_owned(),
+    };
+    let answer = clients.trace.clone().get_transaction(request).await;
+    answer.map(tonic::Response::into_inner)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_court_follows_the_transactions_its_grant_names_only() {
+    let mut house = house_of_the_shown_receipt();
+    let (records, _) = fill(&house).await;
+    let court = house.clients(Role::Court).await;
+    let provider = house.clients(Role::Provider).await;
+    let indexes = |answer: &v1::GetTransactionResponse| -> Vec<u64> {
+        answer.events.iter().map(|event| event.index).collect()
+    };
+    let shown = mail(MessageKind::Acceptance).facts().unwrap();
+    let shown = shown.identificativo.as_str();
+    for (id, there) in [("<t1@pec.example.test>", 1), (shown, 4)] {
+        let answer = transaction(&court, id).await.unwrap();
+        assert_eq!(indexes(&answer), [there]);
+        assert_eq!(transaction(&provider, id).await.unwrap(), answer);
+    }
+    // What is hidden and what is not there have the same answer but for what was asked.
+    let hidden = text(&records[1].identificativo);
+    let there = transaction(&provider, &hidden).await.unwrap();
+    assert_eq!(indexes(&there), [2]);
+    let mut hidden = transaction(&court, &hidden).await.unwrap();
+    let nothing = transaction(&court, "mai@pec.example.test").await.unwrap();
+    hidden.identificativo = nothing.identificativo.clone();
+    assert_eq!(hidden, nothing);
+    assert!(nothing.events.is_empty() && nothing.recipients.is_empty());
+    let empty = transaction(&provider, "").await;
+    refused(empty, Code::InvalidArgument, "TERM_NEEDED");
+    let long = transaction(&provider, &"x".repeat(4097)).await;
+    refused(long, Code::InvalidArgument, "TOO_LARGE");
+    house.served.stop_and_check();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_court_whose_grant_has_ended_sees_nothing() {
     let mut house = house_of_the_shown_receipt();
@@ -513,8 +589,14 @@ async fn every_disclosure_is_on_record_and_its_custody_leaf_names_nobody() {
             assert_eq!(size(&provider).await, at + 2, "{}", $query);
             let [custody, detail] = [at, at + 1].map(|index| leaf(&auditor, &key, index));
             let (custody, detail) = (custody.await, detail.await);
-            assert_eq!((custody.kind, custody.class), (Kind::Disclosure, Class::Custody));
-            assert_eq!((detail.kind, detail.class), (Kind::Disclosure, Class::$class));
+            assert_eq!(
+                (custody.kind, custody.class),
+                (Kind::Disclosure, Class::Custody)
+            );
+            assert_eq!(
+                (detail.kind, detail.class),
+                (Kind::Disclosure, Class::$class)
+            );
             expected.push(Expected {
                 at,
                 role: Role::$role,
@@ -523,11 +605,35 @@ async fn every_disclosure_is_on_record_and_its_custody_leaf_names_nobody() {
             });
         };
     }
-    disclosed!(record(&auditor, 2).await.unwrap(), Auditor, Trace, [(2, 2)], "read index=2");
-    disclosed!(record(&auditor, 5).await.unwrap(), Auditor, Receipt, [(5, 5)], "read index=5");
-    disclosed!(record(&provider, 7).await.unwrap(), Provider, Content, [(7, 7)], "read index=7");
+    disclosed!(
+        record(&auditor, 2).await.unwrap(),
+        Auditor,
+        Trace,
+        [(2, 2)],
+        "read index=2"
+    );
+    disclosed!(
+        record(&auditor, 5).await.unwrap(),
+        Auditor,
+        Receipt,
+        [(5, 5)],
+        "read index=5"
+    );
+    disclosed!(
+        record(&provider, 7).await.unwrap(),
+        Provider,
+        Content,
+        [(7, 7)],
+        "read index=7"
+    );
     // The archive's own acts, by anybody.
-    disclosed!(record(&provider, 0).await.unwrap(), Provider, Trace, [(0, 0)], "read index=0");
+    disclosed!(
+        record(&provider, 0).await.unwrap(),
+        Provider,
+        Trace,
+        [(0, 0)],
+        "read index=0"
+    );
     disclosed!(
         search(&provider, by_sender(sender)).await.unwrap(),
         Provider,
@@ -536,7 +642,9 @@ async fn every_disclosure_is_on_record_and_its_custody_leaf_names_nobody() {
         "search Sender=bruno@pec.example.test"
     );
     disclosed!(
-        search(&provider, by_sender("nessuno@pec.example.test")).await.unwrap(),
+        search(&provider, by_sender("nessuno@pec.example.test"))
+            .await
+            .unwrap(),
         Provider,
         Trace,
         [],
@@ -550,15 +658,41 @@ async fn every_disclosure_is_on_record_and_its_custody_leaf_names_nobody() {
         "search"
     );
     disclosed!(
+        transaction(&provider, "t1@pec.example.test").await.unwrap(),
+        Provider,
+        Trace,
+        [(1, 1)],
+        "transaction t1@pec.example.test"
+    );
+    disclosed!(
+        transaction(&court, "t2@pec.example.test").await.unwrap(),
+        Court,
+        Trace,
+        [],
+        "transaction t2@pec.example.test"
+    );
+    disclosed!(
         duplicato(&provider, 6).await.unwrap(),
         Provider,
         Receipt,
         [(5, 6)],
         "duplicato index=6"
     );
-    disclosed!(record(&court, 1).await.unwrap(), Court, Trace, [(1, 1)], "read index=1");
+    disclosed!(
+        record(&court, 1).await.unwrap(),
+        Court,
+        Trace,
+        [(1, 1)],
+        "read index=1"
+    );
     // What is not shown was asked all the same.
-    disclosed!(record(&court, 2).await.unwrap_err(), Court, Trace, [], "read index=2");
+    disclosed!(
+        record(&court, 2).await.unwrap_err(),
+        Court,
+        Trace,
+        [],
+        "read index=2"
+    );
     disclosed!(
         duplicato(&court, u64::MAX).await.unwrap_err(),
         Court,
@@ -569,20 +703,38 @@ async fn every_disclosure_is_on_record_and_its_custody_leaf_names_nobody() {
     // Hashes, states and errors disclose nothing.
     let before = size(&provider).await;
     for (rpc, _) in RPCS {
-        if ["GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "GetStatus"]
-            .iter()
-            .any(|name| rpc.ends_with(name))
+        if [
+            "GetCheckpoint",
+            "GetInclusionProof",
+            "GetConsistencyProof",
+            "GetStatus",
+        ]
+        .iter()
+        .any(|name| rpc.ends_with(name))
         {
             call(&auditor, rpc, A).await.unwrap();
         }
     }
-    refused(record(&auditor, u64::MAX).await, Code::OutOfRange, "BEYOND_TREE");
-    refused(duplicato(&provider, 2).await, Code::FailedPrecondition, "NO_OBJECT");
+    refused(
+        record(&auditor, u64::MAX).await,
+        Code::OutOfRange,
+        "BEYOND_TREE",
+    );
+    refused(
+        duplicato(&provider, 2).await,
+        Code::FailedPrecondition,
+        "NO_OBJECT",
+    );
     let denied = search(&auditor, by_sender("")).await;
     refused(denied, Code::PermissionDenied, "DENIED");
     assert_eq!(size(&provider).await, before);
     for disclosure in expected {
-        let Expected { at, role, shown, query } = disclosure;
+        let Expected {
+            at,
+            role,
+            shown,
+            query,
+        } = disclosure;
         let custody = record(&auditor, at).await.unwrap().metadata;
         let ranges = shown.iter().map(|(first, last)| LeafRange {
             first: Integer::try_from(*first).unwrap(),

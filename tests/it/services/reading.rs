@@ -131,7 +131,11 @@ async fn a_record_is_found_by_each_of_its_fields() {
         (event, "", &[1, 2, 3, 4, 5]),
     ];
     for (field, term, expected) in cases {
-        for order in [v1::Order::Ascending, v1::Order::Descending, v1::Order::Unspecified] {
+        for order in [
+            v1::Order::Ascending,
+            v1::Order::Descending,
+            v1::Order::Unspecified,
+        ] {
             let request = terms(|request| {
                 field(request, term.to_owned());
                 request.order = order.into();
@@ -140,7 +144,11 @@ async fn a_record_is_found_by_each_of_its_fields() {
             if order != v1::Order::Ascending {
                 expected.reverse();
             }
-            assert_eq!(found(&clients, request.clone()).await, expected, "{request:?}");
+            assert_eq!(
+                found(&clients, request.clone()).await,
+                expected,
+                "{request:?}"
+            );
         }
     }
     served.stop_and_check();
@@ -190,7 +198,11 @@ async fn terms_and_times_are_asked_all_together() {
         ),
     ];
     for (request, expected) in cases {
-        assert_eq!(found(&clients, request.clone()).await, expected, "{request:?}");
+        assert_eq!(
+            found(&clients, request.clone()).await,
+            expected,
+            "{request:?}"
+        );
     }
     let shown = search(&clients, terms(|_| ())).await.unwrap().records;
     let recorded: Vec<u64> = shown.iter().map(|record| record.time_ms).collect();
@@ -211,7 +223,11 @@ async fn terms_and_times_are_asked_all_together() {
         (recorded(Some(0), Some(u64::MAX)), 5),
     ];
     for (request, expected) in cases {
-        assert_eq!(found(&clients, request.clone()).await.len(), expected, "{request:?}");
+        assert_eq!(
+            found(&clients, request.clone()).await.len(),
+            expected,
+            "{request:?}"
+        );
     }
     served.stop_and_check();
 }
@@ -258,7 +274,11 @@ async fn a_token_is_of_one_search_and_one_order() {
     let status = refused(answer, Code::InvalidArgument, "TOO_LARGE");
     assert_eq!(told(&status).2, numbers([("found", 4097), ("limit", 4096)]));
     assert_eq!(size(&clients).await, before, "nothing was disclosed");
-    assert!(found(&clients, terms(|r| r.sender = "x".repeat(4096))).await.is_empty());
+    assert!(
+        found(&clients, terms(|r| r.sender = "x".repeat(4096)))
+            .await
+            .is_empty()
+    );
     served.stop_and_check();
 }
 
@@ -266,9 +286,19 @@ async fn a_token_is_of_one_search_and_one_order() {
 async fn a_page_has_fifty_records_unless_asked_and_a_thousand_at_most() {
     let (mut served, clients) = served("").await;
     let records = traces(21, 1010);
-    submit_all(&clients, records.iter().map(|r| trace_item(r, "")).collect()).await;
-    for (asked, given) in [(0, 50), (1, 1), (999, 999), (1000, 1000), (1001, 1000), (u32::MAX, 1000)]
-    {
+    submit_all(
+        &clients,
+        records.iter().map(|r| trace_item(r, "")).collect(),
+    )
+    .await;
+    for (asked, given) in [
+        (0, 50),
+        (1, 1),
+        (999, 999),
+        (1000, 1000),
+        (1001, 1000),
+        (u32::MAX, 1000),
+    ] {
         let request = terms(|r| r.page_size = asked);
         let indexes = found(&clients, request).await;
         assert_eq!(indexes, (1..=given).collect::<Vec<u64>>());
@@ -336,7 +366,9 @@ impl Desk<'_> {
         }
         let all = |pages: &[Page]| -> Vec<u64> {
             let pages = pages.iter();
-            pages.flat_map(|page| page.indexes.iter().copied()).collect()
+            pages
+                .flat_map(|page| page.indexes.iter().copied())
+                .collect()
         };
         let what = format!("{:?} {:?} {}", self.query, self.order, self.limit);
         let mut pages = self.onwards(self.page(None));
@@ -565,9 +597,14 @@ async fn proofs_hold_under_every_checkpoint_that_was_published() {
         verify_consistency(checkpoint, newest, &path(&proof.path)).unwrap();
         let older = &checkpoints[checkpoints.len() / 3];
         if older.size() < checkpoint.size() {
-            let proof = consistency(&clients, older.size().get(), size).await.unwrap();
+            let proof = consistency(&clients, older.size().get(), size)
+                .await
+                .unwrap();
             verify_consistency(older, checkpoint, &path(&proof.path)).unwrap();
-            assert_eq!(proof.checkpoint, if size == 71 { newest.note() } else { "" });
+            assert_eq!(
+                proof.checkpoint,
+                if size == 71 { newest.note() } else { "" }
+            );
         }
     }
     served.stop_and_check();
@@ -577,7 +614,11 @@ async fn proofs_hold_under_every_checkpoint_that_was_published() {
 async fn what_is_beyond_the_tree_is_refused_with_the_numbers() {
     let (mut served, clients) = served("").await;
     let records = traces(42, 9);
-    submit_all(&clients, records.iter().map(|r| trace_item(r, "")).collect()).await;
+    submit_all(
+        &clients,
+        records.iter().map(|r| trace_item(r, "")).collect(),
+    )
+    .await;
     assert_eq!(size(&clients).await, 10);
     let beyond = |status: Result<(), Status>, of: BTreeMap<String, String>| {
         let status = refused(status, Code::OutOfRange, "BEYOND_TREE");

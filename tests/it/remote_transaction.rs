@@ -1,0 +1,162 @@
+//! What became of a message, told over the shipped program on both sides and known beforehand.
+
+use crate::support::START_MS;
+use crate::support::tls::{Installation, Served};
+use ceralacca_synthetic::mail::{PkiOptions, Plan, Postal, Recipient, Story, Transaction};
+use serde_json::Value;
+use std::process::{Command, Output};
+
+struct Archive {
+    served: Served,
+    folder: tempfile::TempDir,
+}
+
+impl Archive {
+    /// An archive that holds these transactions.
+    fn of(transactions: &[Transaction]) -> Self {
+        let archive = Self {
+            served: Installation::plain(&["gestore-1"], "").serve(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let mail = archive.folder.path().join("mail");
+        std::fs::create_dir(&mail).unwrap();
+        let messages = transactions.iter().flat_map(|t| &t.messages);
+        for (number, message) in messages.enumerate() {
+            std::fs::write(mail.join(format!("{number:04}.eml")), &message.bytes).unwrap();
+        }
+        let imported = archive.run(&["import", "mail"]);
+        assert!(imported.status.success(), "{imported:?}");
+        archive
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let server = format!("http://{}", self.served.address);
+        Command::new(env!("CARGO_BIN_EXE_ceralacca"))
+            .args(arguments)
+            .env("CERALACCA_SERVER", server)
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    fn story(&self, identificativo: &str) -> Value {
+        let output = self.run(&["transaction", "--json", identificativo]);
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+fn postal() -> Postal {
+    Postal::new(&PkiOptions::default(), START_MS as i64).unwrap()
+}
+
+fn states(story: &Value) -> Vec<&str> {
+    let recipients = story["recipients"].as_array().unwrap();
+    recipients
+        .iter()
+        .map(|r| r["state"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_end_of_a_transaction_is_told_recipient_by_recipient() {
+    let postal = postal();
+    let ends = [
+        (Story::Delivered, "delivered"),
+        (Story::Undeliverable, "failed"),
+        (Story::Refused, "not-accepted"),
+        (Story::RefusedForVirus, "not-accepted"),
+        (Story::Infected, "failed"),
+        (Story::Silent, "overdue"),
+        (Story::Late, "delivered"),
+    ];
+    let transactions: Vec<Transaction> = (0..)
+        .zip(ends)
+        .map(|(seed, (story, _))| {
+            let recipients = ["uno@pec.comune1.example", "due@pec.comune1.example"];
+            let plan = Plan {
+                story,
+                given_recipients: Some(recipients.map(Recipient::certified).to_vec()),
+                ..postal.plan(seed)
+            };
+            postal.carry_out(seed, &plan)
+        })
+        .collect();
+    let archive = Archive::of(&transactions);
+    for (transaction, (end, state)) in transactions.iter().zip(ends) {
+        let story = archive.story(&transaction.identificativo);
+        assert_eq!(states(&story), [state, state], "{end:?}");
+        let events = story["events"].as_array().unwrap();
+        assert_eq!(events.len(), transaction.messages.len(), "{end:?}");
+        assert_eq!(
+            story["sender"].as_str().unwrap(),
+            transaction.original.sender,
+            "{end:?}"
+        );
+        // Long past its time, what never came is missing; nothing else is.
+        let missing = &story["recipients"][0]["missing"];
+        let expected = match end {
+            Story::Silent => serde_json::json!(["takeover", "outcome"]),
+            _ => serde_json::json!([]),
+        };
+        assert_eq!(*missing, expected, "{end:?}");
+        let contradictory = story["recipients"][0]["contradictory"].as_bool();
+        assert_eq!(contradictory, Some(false), "{end:?}");
+    }
+}
+
+#[test]
+fn an_ordinary_mailbox_gets_the_message_and_says_nothing_back() {
+    let postal = postal();
+    let recipients = vec![
+        Recipient::certified("uno@pec.comune1.example"),
+        Recipient::external("info@ditta.example"),
+    ];
+    let plan = Plan {
+        story: Story::Delivered,
+        given_recipients: Some(recipients),
+        ..postal.plan(3)
+    };
+    let transaction = postal.carry_out(3, &plan);
+    let archive = Archive::of(std::slice::from_ref(&transaction));
+    let story = archive.story(&transaction.identificativo);
+    assert_eq!(states(&story), ["delivered", "ordinary-mail"]);
+    assert_eq!(story["recipients"][1]["missing"], serde_json::json!([]));
+}
+
+#[test]
+fn the_time_line_reads_well_and_one_that_is_unknown_is_status_1() {
+    let postal = postal();
+    let plan = Plan {
+        // 22:30 in Italy: the delivery takes effect at seven.
+        at_ms: START_MS as i64 - START_MS as i64 % 86_400_000 + 77_400_000,
+        story: Story::Delivered,
+        recipients: 1,
+        ..postal.plan(5)
+    };
+    let transaction = postal.carry_out(5, &plan);
+    let archive = Archive::of(std::slice::from_ref(&transaction));
+    let output = archive.run(&["transaction", &format!("<{}>", transaction.identificativo)]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let place = |part: &str| {
+        text.find(part)
+            .unwrap_or_else(|| panic!("{part} is not in\n{text}"))
+    };
+    assert!(place("accettazione") < place("presa-in-carico"));
+    assert!(place("presa-in-carico") < place("avvenuta-consegna"));
+    assert!(place("avvenuta-consegna") < place("DELIVERED"));
+    assert!(
+        text.contains("by night: takes effect for the recipient at"),
+        "{text}"
+    );
+    assert!(text.contains(" 07:00:00 +01:00"), "{text}");
+    let unknown = archive.run(&["transaction", "nessuno@pec.example"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(unknown.stdout).unwrap(),
+        "No record of this transaction.\n"
+    );
+    let none = archive.run(&["transaction", ""]);
+    assert_eq!(none.status.code(), Some(2));
+}
