@@ -9,7 +9,7 @@ use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::audit::Reader;
 use crate::desk::Desk;
 use crate::disclosure::Disclosures;
-use crate::ingest::{Ingest, OBJECT_BYTES_MAX};
+use crate::ingest::{Ingest, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{KeyError, Keyring};
 use crate::sequencer::{
     ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, WriterError,
@@ -27,6 +27,7 @@ use ceralacca_formats::leaf::Class;
 use ceralacca_formats::note::{NoteSigner, VerifierKey};
 use ceralacca_formats::secret::MasterKey;
 use ceralacca_formats::tree::RootHash;
+use ceralacca_pec::judge::Trust;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +71,8 @@ pub struct Settings {
     /// Logs of the Ministry of Justice's provider: their trace records are kept five years (DM 44/2011
     /// art. 4(3)).
     pub justice: BTreeSet<LogId>,
+    /// What signatures are judged with.
+    pub trust: Arc<Trust>,
 }
 
 impl Settings {
@@ -90,6 +93,7 @@ impl Default for Settings {
             limits: QueueLimits::default(),
             object_bytes_max: OBJECT_BYTES_MAX,
             justice: BTreeSet::new(),
+            trust: Arc::new(Trust::none()),
         }
     }
 }
@@ -203,8 +207,12 @@ impl Log {
             reader.clone(),
             Arc::clone(&settings.entropy),
             identity.origin.clone(),
-            settings.object_bytes_max,
-            settings.trace_class(&identity.log),
+            Policy {
+                object_bytes_max: settings.object_bytes_max,
+                trace_class: settings.trace_class(&identity.log),
+                trust: Arc::clone(&settings.trust),
+                clock: Arc::clone(&settings.clock),
+            },
         );
         Ok(Self {
             id: identity.log,

@@ -99,6 +99,14 @@ pub struct ObjectRecord {
     pub unclassified: Option<Text>,
     /// The object's own Message-ID, as it came.
     pub message_id: Option<Text>,
+    /// What its signature is worth: a word of a closed list.
+    pub signature: Option<Text>,
+    /// What was remarked of its form and of its signature: codes of a closed list (`docs/findings.md`).
+    pub findings: Vec<Text>,
+    /// The signing time stated in the signature, milliseconds since 1970.
+    pub signing_ms: Option<Integer>,
+    /// SHA-256, in hexadecimal, of each certificate of the chain that was established, the signer's first.
+    pub chain: Vec<Text>,
 }
 
 /// Who was shown what: the companion of a `disclosure`, kept as long as what was disclosed.
@@ -285,9 +293,17 @@ impl TraceRecord {
 
 impl ObjectRecord {
     fn write(&self, w: &mut ObjectWriter<'_>) {
+        if !self.chain.is_empty() {
+            w.texts("chain", &self.chain);
+        }
         w.maybe_integer("companion", self.companion);
+        if !self.findings.is_empty() {
+            w.texts("findings", &self.findings);
+        }
         w.maybe_text("message_id", self.message_id.as_ref());
         w.integer("schema", Integer::from(SCHEMA));
+        w.maybe_text("signature", self.signature.as_ref());
+        w.maybe_integer("signing_ms", self.signing_ms);
         w.text("type", b"object");
         w.maybe_text("unclassified", self.unclassified.as_ref());
     }
@@ -297,6 +313,10 @@ impl ObjectRecord {
             companion: r.integer("companion")?,
             unclassified: r.text("unclassified")?,
             message_id: r.text("message_id")?,
+            signature: r.text("signature")?,
+            findings: r.texts("findings")?,
+            signing_ms: r.integer("signing_ms")?,
+            chain: r.texts("chain")?,
         })
     }
 }
@@ -421,17 +441,20 @@ pub enum Field {
     Recipient = 5,
     /// Type of event, exact octets.
     Event = 6,
+    /// Word for a signature's worth, or code of a finding, exact octets.
+    Finding = 7,
 }
 
 impl Field {
     /// Every field, in order of code.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Identificativo,
         Self::Msgid,
         Self::MessageId,
         Self::Sender,
         Self::Recipient,
         Self::Event,
+        Self::Finding,
     ];
 
     /// The code on disk.
@@ -482,7 +505,11 @@ impl Metadata {
                     add(Field::Recipient, address);
                 }
             }
-            Self::Object(o) => o.message_id.iter().for_each(|id| add(Field::MessageId, id)),
+            Self::Object(o) => {
+                o.message_id.iter().for_each(|id| add(Field::MessageId, id));
+                let remarks = o.signature.iter().chain(&o.findings);
+                remarks.for_each(|code| add(Field::Finding, code));
+            }
             Self::DisclosureDetail(_) | Self::Custody(_) => {}
         }
     }
@@ -560,6 +587,10 @@ mod tests {
                 companion: Some(1.into()),
                 unclassified: Some("no-daticert".into()),
                 message_id: Some("<a@b>".into()),
+                signature: Some("integral-untrusted".into()),
+                findings: vec!["anchors-missing".into(), "sha1".into()],
+                signing_ms: Some(number(1_763_700_000_000)),
+                chain: vec!["00".repeat(32).as_str().into()],
             }),
             Metadata::Custody(CustodyRecord::Epoch {
                 log_epoch: 3,

@@ -114,6 +114,7 @@ fn token_context(field: Field) -> &'static str {
         Field::Sender => "ceralacca v1 class secret: token sender",
         Field::Recipient => "ceralacca v1 class secret: token recipient",
         Field::Event => "ceralacca v1 class secret: token event",
+        Field::Finding => "ceralacca v1 class secret: token finding",
     }
 }
 

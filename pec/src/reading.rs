@@ -33,6 +33,15 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::RepeatedHeader,
+        Self::MessageIdTooLong,
+        Self::NoCloseDelimiter,
+        Self::ExtraPart,
+        Self::StrayText,
+    ];
+
     /// A stable code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -41,6 +50,38 @@ impl Finding {
             Self::NoCloseDelimiter => "no-close-delimiter",
             Self::ExtraPart => "extra-part",
             Self::StrayText => "stray-text",
+        }
+    }
+
+    /// In Italian.
+    pub const fn italian(self) -> &'static str {
+        match self {
+            Self::RepeatedHeader => {
+                "un campo d'intestazione che il lettore usa compare più volte: vale il primo"
+            }
+            Self::MessageIdTooLong => {
+                "il Message-ID è più lungo di quanto si conservi, ed è tralasciato"
+            }
+            Self::NoCloseDelimiter => "il multipart/signed non ha il delimitatore di chiusura",
+            Self::ExtraPart => {
+                "il multipart/signed ha più di due parti: si guardano solo le prime due"
+            }
+            Self::StrayText => "il daticert ha testo tra i suoi elementi",
+        }
+    }
+
+    /// In English.
+    pub const fn english(self) -> &'static str {
+        match self {
+            Self::RepeatedHeader => {
+                "a header field the reader uses stands more than once; the first counted"
+            }
+            Self::MessageIdTooLong => "the Message-ID is longer than what is kept, and left out",
+            Self::NoCloseDelimiter => "the multipart/signed has no close delimiter",
+            Self::ExtraPart => {
+                "the multipart/signed has more than two parts; only the first two were looked at"
+            }
+            Self::StrayText => "the daticert has text between its elements",
         }
     }
 }

@@ -89,6 +89,78 @@ impl Reason {
             Self::FactsTooLarge => "facts-too-large",
         }
     }
+
+    /// In Italian.
+    pub const fn italian(self) -> &'static str {
+        match self {
+            Self::Empty => "non c'è nemmeno un byte",
+            Self::NotMail => "manca ogni campo d'intestazione di un messaggio",
+            Self::HeaderTooLong => "un'intestazione è più lunga di quanto il lettore conservi",
+            Self::Fragment => "è rimasta la sola parte firmata, senza l'intestazione del messaggio",
+            Self::NotSigned => {
+                "intestazioni PEC o daticert, ma nessun multipart/signed di due parti"
+            }
+            Self::Truncated => "il multipart/signed finisce prima che cominci la seconda parte",
+            Self::TooManyParts => "la parte firmata ha più parti di quante il lettore segua",
+            Self::NoDaticert => {
+                "intestazioni PEC e parte firmata, ma nessun daticert.xml tra le parti dirette"
+            }
+            Self::TwoDaticert => "più di un daticert.xml tra le parti dirette",
+            Self::DaticertTooLarge => "il daticert è più lungo di quanto il lettore conservi",
+            Self::DaticertEncoding => {
+                "la codifica di trasferimento del daticert è ignota o non è rispettata"
+            }
+            Self::DaticertCharset => {
+                "l'insieme di caratteri del daticert è ignoto o non è rispettato"
+            }
+            Self::DaticertMalformed => {
+                "il daticert non è XML ben formato, o la radice non è postacert"
+            }
+            Self::DaticertDtd => "il daticert dichiara entità o un DTD interno",
+            Self::DaticertTooComplex => {
+                "il daticert ha più nodi, livelli o attributi di quanti il lettore segua"
+            }
+            Self::DaticertTipoMissing => "postacert non ha tipo",
+            Self::DaticertTipoUnknown => {
+                "il tipo non è uno degli otto previsti; i fatti sono conservati"
+            }
+            Self::FactsTooLarge => "i fatti non stanno nei metadati di un record",
+        }
+    }
+
+    /// In English.
+    pub const fn english(self) -> &'static str {
+        match self {
+            Self::Empty => "no bytes at all",
+            Self::NotMail => "no header field of a message",
+            Self::HeaderTooLong => "a header block is longer than the reader keeps",
+            Self::Fragment => "only the signed part was kept, without the message's header",
+            Self::NotSigned => "PEC headers or a daticert, but no multipart/signed of two parts",
+            Self::Truncated => "the multipart/signed ends before its second part begins",
+            Self::TooManyParts => "the signed part has more parts than the reader follows",
+            Self::NoDaticert => {
+                "PEC headers and a signed part, but no daticert.xml among its direct children"
+            }
+            Self::TwoDaticert => "more than one daticert.xml among the direct children",
+            Self::DaticertTooLarge => "the daticert is longer than the reader keeps",
+            Self::DaticertEncoding => {
+                "the transfer encoding of the daticert is unknown, or its body is not in it"
+            }
+            Self::DaticertCharset => {
+                "the character set of the daticert is unknown, or its bytes are not in it"
+            }
+            Self::DaticertMalformed => {
+                "the daticert is no well-formed XML, or its root is not postacert"
+            }
+            Self::DaticertDtd => "the daticert declares entities or an internal DTD subset",
+            Self::DaticertTooComplex => {
+                "the daticert has more nodes, levels or attributes than the reader follows"
+            }
+            Self::DaticertTipoMissing => "postacert has no tipo",
+            Self::DaticertTipoUnknown => "tipo is none of the eight values; the facts are kept",
+            Self::FactsTooLarge => "the facts do not fit into the metadata of a record",
+        }
+    }
 }
 
 impl std::fmt::Display for Reason {

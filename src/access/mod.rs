@@ -188,7 +188,7 @@ impl Grant {
             covered |= match field {
                 Field::Identificativo => self.identificativi.contains(&*term),
                 Field::Sender | Field::Recipient => self.parties.contains(&*term),
-                Field::Msgid | Field::MessageId | Field::Event => false,
+                Field::Msgid | Field::MessageId | Field::Event | Field::Finding => false,
             };
         });
         covered

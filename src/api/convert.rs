@@ -3,7 +3,7 @@
 use super::v1;
 use super::{CLIENT_KEY_BYTES_MAX, TERM_BYTES_MAX, status};
 use crate::desk::{SearchQuery, Shown, Story};
-use crate::ingest::{ClientKey, Declared};
+use crate::ingest::{ClientKey, Declared, Remarks};
 use crate::store::Order;
 use bytes::Bytes;
 use ceralacca_formats::acknowledgement::{AcknowledgedRecord, Acknowledgement, Level};
@@ -135,6 +135,7 @@ pub(super) fn search(request: v1::SearchRequest) -> Result<(SearchQuery, Order),
         (Field::Sender, "sender", request.sender),
         (Field::Recipient, "recipient", request.recipient),
         (Field::Event, "event", request.event),
+        (Field::Finding, "finding", request.finding),
     ];
     let mut query = SearchQuery {
         terms: Vec::new(),
@@ -178,6 +179,10 @@ pub(super) fn record(record: &Shown) -> v1::Record {
         Some(Metadata::Object(object)) => Some(v1::record::Facts::Object(v1::ObjectFacts {
             message_id: shown(object.message_id.as_ref()),
             unclassified: shown(object.unclassified.as_ref()),
+            signature: shown(object.signature.as_ref()),
+            findings: all_shown(&object.findings),
+            signing_ms: object.signing_ms.map(Integer::get),
+            chain: all_shown(&object.chain),
         })),
         Some(Metadata::DisclosureDetail(_) | Metadata::Custody(_)) | None => None,
     };
@@ -240,7 +245,7 @@ pub(super) fn transaction(identificativo: String, story: &Story) -> v1::GetTrans
 /// An acknowledgement without the details that only a reader gives.
 pub(super) fn acknowledgement(
     acknowledgement: &Acknowledgement,
-    unclassified: &str,
+    remarks: &Remarks,
 ) -> v1::Acknowledgement {
     let level = match acknowledgement.level {
         Level::Local => v1::Level::Local,
@@ -255,7 +260,8 @@ pub(super) fn acknowledgement(
         received_sha256: Bytes::copy_from_slice(acknowledgement.received_sha256.as_bytes()),
         repeated: acknowledgement.repeated,
         records: records.map(acknowledged).collect(),
-        unclassified: unclassified.to_owned(),
+        unclassified: remarks.unclassified.clone(),
+        signature: remarks.signature.clone(),
     }
 }
 

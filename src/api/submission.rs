@@ -5,7 +5,7 @@ use super::v1::submission_server::Submission as Rpc;
 use super::v1::{self, submission_item::What, upload_request::Part};
 use super::{Service, convert, status};
 use crate::access::{Permit, Submit};
-use crate::ingest::{Ingest, Settled, Submission, Ticket};
+use crate::ingest::{Ingest, Remarks, Settled, Submission, Ticket};
 use ceralacca_formats::acknowledgement::Acknowledgement;
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::LeafIndex;
@@ -24,7 +24,7 @@ const PIECES_MAX: usize = 4;
 /// A submission handed to the writer, and what its answer says beside the acknowledgement.
 struct Sent {
     ticket: Ticket,
-    unclassified: String,
+    remarks: Remarks,
 }
 
 /// Items handed over, in order: what was sent, or why not.
@@ -234,7 +234,7 @@ impl Service {
         options: Option<v1::AnswerOptions>,
     ) -> Result<v1::SubmitResponse, Status> {
         let acknowledgement = self.acknowledge(&ingest, sent.ticket).await?;
-        let mut answer = convert::acknowledgement(&acknowledgement, &sent.unclassified);
+        let mut answer = convert::acknowledgement(&acknowledgement, &sent.remarks);
         self.add_details(&ingest, std::slice::from_mut(&mut answer), options)
             .await?;
         Ok(v1::SubmitResponse {
@@ -255,12 +255,12 @@ impl Service {
         let waiting = sent.into_iter().map(|sent| async {
             let sent = sent?;
             let acknowledgement = self.acknowledge(ingest, sent.ticket).await?;
-            Ok((acknowledgement, sent.unclassified))
+            Ok((acknowledgement, sent.remarks))
         });
         for result in join_all(waiting).await {
             let outcome: Result<_, Status> = match result {
                 Err(status) => Err(status),
-                Ok((acknowledgement, unclassified)) => {
+                Ok((acknowledgement, remarks)) => {
                     let size = acknowledgement
                         .records
                         .last()
@@ -268,7 +268,7 @@ impl Service {
                     if newest.as_ref().is_none_or(|(newest, _)| size >= *newest) {
                         newest = Some((size, Arc::clone(&acknowledgement.checkpoint)));
                     }
-                    let mut answer = [convert::acknowledgement(&acknowledgement, &unclassified)];
+                    let mut answer = [convert::acknowledgement(&acknowledgement, &remarks)];
                     let detailed = self.add_details(ingest, &mut answer, options).await;
                     let [answer] = answer;
                     detailed.map(|()| answer)
@@ -342,14 +342,14 @@ fn send(ingest: &Ingest, item: v1::SubmissionItem, wait: bool) -> Result<Sent, S
 }
 
 fn hand_over(ingest: &Ingest, submission: Submission, wait: bool) -> Result<Sent, Status> {
-    let unclassified = submission.unclassified().unwrap_or_default().to_owned();
+    let remarks = submission.remarks();
     let ticket = match wait {
         true => ingest.submit_waiting(submission),
         false => ingest.submit(submission),
     };
     Ok(Sent {
         ticket: ticket.map_err(status::ingest)?,
-        unclassified,
+        remarks,
     })
 }
 

@@ -142,7 +142,14 @@ impl Reader {
         index: LeafIndex,
         size: TreeSize,
     ) -> Result<Vec<NodeHash>, ReadError> {
-        if size > state.tip.size || !index.is_within(size) {
+        if size > state.tip.size {
+            return Err(ReadError::Sizes {
+                first: size,
+                second: size,
+                size: state.tip.size,
+            });
+        }
+        if !index.is_within(size) {
             return Err(ReadError::OutOfRange { index, size });
         }
         let mut nodes = TileNodes::new(&state.frontier, |id| self.tile(id));

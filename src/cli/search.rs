@@ -45,6 +45,14 @@ pub struct Arguments {
         hide_default_value = true
     )]
     event: String,
+    /// A level or a finding of objects' signatures and form (docs/findings.md): gives objects
+    #[arg(
+        long,
+        value_name = "CODE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    finding: String,
     /// Event not before this time
     #[arg(long, value_name = "TIME", value_parser = Time::parse)]
     from: Option<Time>,
@@ -171,6 +179,7 @@ impl Arguments {
             order: order.into(),
             page_size: 0,
             page_token: self.page_token.clone(),
+            finding: self.finding.clone(),
         })
     }
 }
@@ -269,9 +278,10 @@ fn tell(record: &v1::Record, out: &mut impl Write) -> Result<()> {
             line(&format!("{}{parties}", trace.sender), out)
         }
         Some(Facts::Object(facts)) => {
-            let what = match facts.unclassified.as_str() {
-                "" => "object".to_owned(),
-                reason => format!("object, unclassified: {reason}"),
+            let what = match (facts.unclassified.as_str(), facts.signature.as_str()) {
+                ("", "") => "object".to_owned(),
+                ("", signature) => format!("object, {signature}"),
+                (reason, _) => format!("object, unclassified: {reason}"),
             };
             let what = show::printable(&what);
             writeln!(out, "{index:>10}  {none:<26}  {what:<30} {object}")?;

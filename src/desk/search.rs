@@ -27,18 +27,20 @@ pub const PAGE_BYTES_MAX: usize = 8 << 20;
 const STEP: usize = 256;
 
 /// Fields from the most to the least selective.
-const SELECTIVE: [Field; 6] = [
+const SELECTIVE: [Field; 7] = [
     Field::Identificativo,
     Field::MessageId,
     Field::Msgid,
     Field::Sender,
     Field::Recipient,
+    Field::Finding,
     Field::Event,
 ];
 /// Classes that hold trace records.
 const TRACES: [Class; 2] = [Class::Trace, Class::Justice];
-/// Classes with records under a Message-ID: objects that have no trace record stand under theirs.
-const WITH_MESSAGE_ID: [Class; 5] = [
+/// Classes with objects too: those that have no trace record stand under their Message-ID, all under what was
+/// remarked of them.
+const WITH_OBJECTS: [Class; 5] = [
     Class::Trace,
     Class::Justice,
     Class::Receipt,
@@ -97,6 +99,11 @@ impl SearchQuery {
             .1
             .is_none_or(|until| event.is_some_and(|at| at < until));
         after && before && self.in_time(shown) && self.terms.iter().all(has)
+    }
+
+    /// Whether a term is asked that objects have and their trace records have not.
+    fn asks_of_objects(&self) -> bool {
+        self.terms.iter().any(|(field, _)| *field == Field::Finding)
     }
 
     fn in_time(&self, shown: &Shown) -> bool {
@@ -282,7 +289,8 @@ impl Desk<'_, Search> {
                 reads += found.reads;
                 for index in found.indexes {
                     let shown = self.shown(self.reader.record(&self.published, index)?);
-                    if query.matches(&shown) && !stands_elsewhere(&shown) && self.covers(&shown)? {
+                    let elsewhere = !query.asks_of_objects() && stands_elsewhere(&shown);
+                    if query.matches(&shown) && !elsewhere && self.covers(&shown)? {
                         bytes += shown.opened.canonical.len();
                         records.push(shown);
                     }
@@ -352,7 +360,7 @@ impl Desk<'_, Search> {
         beyond: Option<LeafIndex>,
     ) -> Result<Found, DeskError> {
         let classes: &[Class] = match field {
-            Field::MessageId => &WITH_MESSAGE_ID,
+            Field::MessageId | Field::Finding => &WITH_OBJECTS,
             _ => &TRACES,
         };
         let mut found = Vec::new();

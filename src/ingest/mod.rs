@@ -16,7 +16,7 @@ mod object;
 pub use object::{Declared, ObjectUpload};
 
 use crate::access::{Permit, Submit};
-use crate::ambient::Entropy;
+use crate::ambient::{Clock, Entropy};
 use crate::audit::{ReadError, Reader};
 use crate::keyring::IntervalKeys;
 use crate::record::open::METADATA_BYTES_MAX;
@@ -28,10 +28,12 @@ use crate::sequencer::{
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::{Rows, StoreError};
 use ceralacca_formats::acknowledgement::{AcknowledgedRecord, Acknowledgement, Level};
+use ceralacca_formats::canonical::Text;
 use ceralacca_formats::digest::{ContentDigest, Sha256};
 use ceralacca_formats::id::{IntervalId, LeafIndex, Origin, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::{Metadata, ObjectRecord, TraceRecord};
+use ceralacca_pec::judge::Trust;
 use std::sync::Arc;
 
 /// Contents up to this size travel in the batch of their leaf; larger ones are staged, in bytes.
@@ -130,11 +132,19 @@ impl Submission {
         }
     }
 
-    /// Why an object was not understood: a stable code.
-    pub fn unclassified(&self) -> Option<&str> {
-        match &self.drafts.first()?.metadata {
-            Metadata::Object(object) => object.unclassified.as_ref()?.to_str(),
-            _ => None,
+    /// What its reader remarked, for the submitter.
+    pub fn remarks(&self) -> Remarks {
+        let object = match self.drafts.first().map(|draft| &draft.metadata) {
+            Some(Metadata::Object(object)) => object,
+            _ => return Remarks::default(),
+        };
+        let word = |text: &Option<Text>| {
+            let word = text.as_ref().and_then(Text::to_str);
+            word.unwrap_or_default().to_owned()
+        };
+        Remarks {
+            unclassified: word(&object.unclassified),
+            signature: word(&object.signature),
         }
     }
 
@@ -142,6 +152,15 @@ impl Submission {
     pub fn received_sha256(&self) -> Sha256 {
         self.received_sha256
     }
+}
+
+/// What a reader remarked of an object; empty where it had nothing to say.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Remarks {
+    /// Why it was not understood: a stable code.
+    pub unclassified: String,
+    /// What its signature is worth: a word.
+    pub signature: String,
 }
 
 /// The content of an object, in memory or staged.
@@ -160,8 +179,20 @@ pub struct Ingest {
     reader: Reader,
     entropy: Arc<dyn Entropy>,
     origin: Origin,
-    object_bytes_max: u64,
-    trace_class: Class,
+    policy: Policy,
+}
+
+/// What an operator chose for the objects and records of a log.
+#[derive(Clone)]
+pub struct Policy {
+    /// The largest object, in bytes.
+    pub object_bytes_max: u64,
+    /// The class of trace records.
+    pub trace_class: Class,
+    /// What signatures are judged with.
+    pub trust: Arc<Trust>,
+    /// The clock that says when an object was received.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// A submission handed to the writer.
@@ -233,8 +264,7 @@ impl Ingest {
         reader: Reader,
         entropy: Arc<dyn Entropy>,
         origin: Origin,
-        object_bytes_max: u64,
-        trace_class: Class,
+        policy: Policy,
     ) -> Self {
         Self {
             principal: "".into(),
@@ -242,14 +272,13 @@ impl Ingest {
             reader,
             entropy,
             origin,
-            object_bytes_max,
-            trace_class,
+            policy,
         }
     }
 
     /// The class of this log's trace records.
     pub fn trace_class(&self) -> Class {
-        self.trace_class
+        self.policy.trace_class
     }
 
     /// The same, for the holder of a permit.
@@ -335,7 +364,7 @@ impl Ingest {
         let (store, keyring) = (self.reader.store(), self.reader.keyring());
         ContentUpload {
             upload: Upload::begin(store, keyring, &*self.entropy, interval, class),
-            limit: self.object_bytes_max,
+            limit: self.policy.object_bytes_max,
         }
     }
 

@@ -3,10 +3,13 @@
 //! # Invariants
 //! 1. Every complete byte string within the limit is archived; what is not understood is marked so (P2).
 //! 2. An infected message is kept as such whatever its bytes say.
+//! 3. A bad signature is a recorded fact, never a refusal; judging waits for nothing outside this process.
 
 use super::{ClientKey, ContentUpload, INLINE_BYTES_MAX, Ingest, IngestError, Submission};
+use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::ObjectRecord;
+use ceralacca_pec::judge::{Times, judge};
 use ceralacca_pec::{Reader, Reading};
 
 /// How an object is declared by who submits it.
@@ -41,8 +44,8 @@ impl Ingest {
         declared: Declared,
         client_key: Option<ClientKey>,
     ) -> Result<Submission, IngestError> {
-        if bytes.len() as u64 > self.object_bytes_max {
-            let limit = self.object_bytes_max;
+        if bytes.len() as u64 > self.policy.object_bytes_max {
+            let limit = self.policy.object_bytes_max;
             return Err(IngestError::TooLarge { limit });
         }
         if bytes.len() > INLINE_BYTES_MAX {
@@ -68,6 +71,36 @@ impl Ingest {
         }
     }
 
+    /// What is recorded of an object beside its bytes: what it is, and what its signature is worth now.
+    fn remarked(&self, reading: &Reading) -> ObjectRecord {
+        let mut object = ObjectRecord {
+            unclassified: reading.unclassified.map(|reason| reason.code().into()),
+            message_id: reading.message_id.clone(),
+            findings: reading
+                .findings
+                .iter()
+                .map(|finding| finding.code().into())
+                .collect(),
+            ..ObjectRecord::default()
+        };
+        // Ordinary mail that nobody signed certifies nothing: there is nothing to judge.
+        if reading.kind == Kind::Message && reading.signed.is_none() {
+            return object;
+        }
+        let received_ms = i64::try_from(self.policy.clock.wall().get()).ok();
+        let verdict = judge(reading, &self.policy.trust, Times { received_ms });
+        object.signature = Some(verdict.level.word().into());
+        let grounds = verdict.grounds.iter().map(|ground| ground.code().into());
+        object.findings.extend(grounds);
+        object.signing_ms = verdict.signing_ms.and_then(|at| Integer::try_from(at).ok());
+        object.chain = verdict
+            .chain
+            .iter()
+            .map(|digest| hex::encode(digest).into())
+            .collect();
+        object
+    }
+
     fn submission(
         &self,
         reading: Reading,
@@ -76,12 +109,8 @@ impl Ingest {
         client_key: Option<ClientKey>,
     ) -> Submission {
         let (kind, class) = place(&reading, declared);
-        let object = ObjectRecord {
-            companion: None,
-            unclassified: reading.unclassified.map(|reason| reason.code().into()),
-            message_id: reading.message_id,
-        };
-        let facts = reading.facts.map(|facts| (self.trace_class, facts));
+        let object = self.remarked(&reading);
+        let facts = reading.facts.map(|facts| (self.policy.trace_class, facts));
         Submission::object(kind, class, object, content, facts, client_key)
     }
 }
@@ -103,8 +132,8 @@ impl ObjectUpload<'_> {
     /// Takes the next bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), IngestError> {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        if self.bytes > self.ingest.object_bytes_max {
-            let limit = self.ingest.object_bytes_max;
+        if self.bytes > self.ingest.policy.object_bytes_max {
+            let limit = self.ingest.policy.object_bytes_max;
             return Err(IngestError::TooLarge { limit });
         }
         self.reader.push(bytes);

@@ -92,6 +92,8 @@ struct File {
     tls: Option<TlsEntry>,
     development: Option<DevelopmentEntry>,
     #[serde(default)]
+    trust: TrustEntry,
+    #[serde(default)]
     limits: LimitsEntry,
     #[serde(default)]
     log: Vec<LogEntry>,
@@ -111,6 +113,20 @@ struct TlsEntry {
 #[serde(deny_unknown_fields)]
 struct DevelopmentEntry {
     plain_text: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrustEntry {
+    #[serde(default)]
+    anchors: Vec<PathBuf>,
+    #[serde(default)]
+    intermediates: Vec<PathBuf>,
+    #[serde(default)]
+    signers: Vec<PathBuf>,
+    #[serde(default)]
+    crls: Vec<PathBuf>,
+    directory: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -156,6 +172,21 @@ struct RoleEntry {
     parties: Vec<String>,
 }
 
+/// Files of what signatures are judged with; each PEM, of one or many, or DER.
+#[derive(Debug, Default)]
+pub struct TrustFiles {
+    /// Roots.
+    pub anchors: Vec<PathBuf>,
+    /// Authorities to build chains with.
+    pub intermediates: Vec<PathBuf>,
+    /// Signers trusted as they are.
+    pub signers: Vec<PathBuf>,
+    /// Revocation lists.
+    pub crls: Vec<PathBuf>,
+    /// The directory of providers (IGPEC): LDIF, or a signed one.
+    pub directory: Option<PathBuf>,
+}
+
 /// How the service is reached.
 #[derive(Debug)]
 pub enum Transport {
@@ -191,6 +222,8 @@ pub struct Config {
     pub connections_max: usize,
     /// How long calls may take to end when the service stops.
     pub drain: Duration,
+    /// What signatures are judged with.
+    pub trust: TrustFiles,
     /// The logs.
     pub logs: Vec<LogId>,
     /// Logs of the Ministry of Justice's provider.
@@ -276,11 +309,22 @@ impl Config {
                 .unwrap_or(OBJECT_BYTES_MAX),
             connections_max: above("connections_max", entry.connections_max)?.unwrap_or(1024),
             drain: Duration::from_secs(entry.drain_seconds.unwrap_or(30)),
+            trust: TrustFiles {
+                anchors: within(folder, file.trust.anchors),
+                intermediates: within(folder, file.trust.intermediates),
+                signers: within(folder, file.trust.signers),
+                crls: within(folder, file.trust.crls),
+                directory: file.trust.directory.map(|path| folder.join(path)),
+            },
             logs,
             justice,
             principals,
         })
     }
+}
+
+fn within(folder: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.into_iter().map(|path| folder.join(path)).collect()
 }
 
 fn above<T: Default + PartialEq>(
@@ -388,6 +432,11 @@ mod tests {
             "drain_seconds",
             "justice",
             "client_ca",
+            "anchors",
+            "intermediates",
+            "signers",
+            "crls",
+            "directory",
             "plain_text",
             "identificativi",
             "parties",

@@ -7,6 +7,9 @@
 
 pub mod config;
 mod incoming;
+mod trust;
+
+pub use trust::TrustFileError;
 
 use crate::ambient::{Clock, SystemClock};
 use crate::api::{Principals, Service};
@@ -53,6 +56,9 @@ pub enum ServeError {
     /// The descriptors of our own proto files are unusable.
     #[error("reflection")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// A file of trust material is unusable.
+    #[error(transparent)]
+    Trust(#[from] TrustFileError),
     /// No runtime, or no signals.
     #[error("start the runtime")]
     Runtime(#[source] std::io::Error),
@@ -81,6 +87,7 @@ pub fn serve(
         clock: Arc::clone(&clock),
         object_bytes_max: config.object_bytes_max,
         justice: config.justice.clone(),
+        trust: Arc::new(trust::read(&config.trust)?),
         ..Settings::default()
     };
     let archive = Arc::new(Archive::open(

@@ -142,6 +142,26 @@ def read_metadata(data):
     return facts
 
 
+LEVELS = "integral-trusted", "integral-weak", "integral-untrusted", "broken", "absent"
+FINDINGS = pathlib.Path(__file__).parents[2] / "docs" / "findings.md"
+
+
+def judgement(facts):
+    """Takes what the archive judged of a signature out of an object's facts, and checks its form; gives the
+    level. Whether the judgement is right is for other programs to say: openssl does, in the same tests."""
+    level, findings = facts.pop("signature", ""), facts.pop("findings", [])
+    signing, chain = facts.pop("signing_ms", None), facts.pop("chain", [])
+    need(level in ("", *LEVELS), f"level {level}")
+    known = set(re.findall(r"^\| `([a-z0-9-]+)` \|", FINDINGS.read_text(), re.M))
+    need(set(findings) <= known, f"findings {set(findings) - known} are not in docs/findings.md")
+    equal("findings, each once", len(set(findings)), len(findings))
+    need(level or (signing is None and not chain), "signing time or chain without a level")
+    need(signing is None or isinstance(signing, int), f"signing time {signing}")
+    need(all(re.fullmatch("[0-9a-f]{64}", digest) for digest in chain), f"chain {chain}")
+    need(bool(chain) == (level in LEVELS[:2]), f"level {level} with a chain of {len(chain)}")
+    return level
+
+
 def facts_of_message(record, kind="trace"):
     """What the metadata of a TraceRecord (or ObjectFacts) must say, no more and no less. Empty is absent."""
     facts = {"schema": 1, "type": kind}
@@ -426,7 +446,11 @@ class Client:
             if facts is None:
                 read_metadata(record.metadata)
             else:
-                equal("metadata", record.metadata, canonical(facts))
+                said = read_metadata(record.metadata)
+                if facts["type"] == "object":
+                    level = judgement(said)
+                    equal("signature in the acknowledgement", acknowledgement.signature, level)
+                equal("metadata", canonical(said), canonical(facts))
             proof = self.proof(record.proof)
             equal("leaf in the proof file", (proof.index, proof.leaf.hash), (record.index, leaf.hash))
             equal("metadata in the proof file", proof.metadata, record.metadata)

@@ -9,6 +9,7 @@ mod conformance;
 mod crash;
 mod damage;
 mod families;
+mod findings;
 mod foreign_client;
 mod layering;
 mod life;

@@ -92,6 +92,19 @@ impl Held {
 }
 
 impl Trust {
+    /// Nothing to trust: signatures are verified, and no chain is established.
+    pub fn none() -> Self {
+        Self {
+            anchors: Vec::new(),
+            intermediates: Vec::new(),
+            pinned: Vec::new(),
+            crls: Vec::new(),
+            has_ocsp: false,
+            directory: None,
+            memo: Memo::default(),
+        }
+    }
+
     /// Reads trust material.
     pub fn new(material: Material) -> Result<Self, TrustError> {
         let crls = material.crls.iter().enumerate();

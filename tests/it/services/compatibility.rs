@@ -1,4 +1,4 @@
-//! What clients were built against stays: names, numbers, types. The snapshot is tests/vectors/proto.txt.
+//! What clients were built against stays: names, numbers, types. The snapshot is tests/wire/proto.txt.
 //!
 //! ```text
 //! CERALACCA_BLESS=1 cargo test --release --test it the_wire_is_the_one_in_the_snapshot
@@ -93,7 +93,7 @@ fn lines() -> BTreeSet<String> {
 
 #[test]
 fn the_wire_is_the_one_in_the_snapshot() {
-    let path = root().join("tests/vectors/proto.txt");
+    let path = root().join("tests/wire/proto.txt");
     let now = lines();
     if std::env::var_os("CERALACCA_BLESS").is_some() {
         let mut text = String::new();

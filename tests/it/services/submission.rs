@@ -449,6 +449,36 @@ async fn an_upload_that_is_cut_records_nothing_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_cut_keeps_what_was_answered_and_stops_nobody() {
+    let (mut served, clients) = served("").await;
+    for round in 0..3 {
+        let (sender, receiver) = mpsc::channel(4);
+        let mut client = clients.submission.clone();
+        let items = |seed| traces(seed, 5).iter().map(|t| trace_item(t, "")).collect();
+        for seed in 0..2 {
+            sender.send(batch(items(seed))).await.unwrap();
+        }
+        let answers = client.submit_stream(ReceiverStream::new(receiver)).await;
+        let mut answers = answers.unwrap().into_inner();
+        let mut last = 0;
+        for _ in 0..2 {
+            let answer = answers.message().await.unwrap().unwrap();
+            last = acknowledged(&answer.results[4]).records[0].index;
+        }
+        // Cut while it is open, the client still holding its end.
+        drop(answers);
+        drop(client);
+        let (answer, _) = submit(&clients, trace_item(&traces(9, 1)[0], ""))
+            .await
+            .unwrap();
+        assert_eq!(answer.records[0].index, last + 1);
+        assert_eq!(size(&clients).await, 1 + 11 * (round + 1));
+        drop(sender);
+    }
+    served.stop_and_check();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_that_stands_still_is_given_up() {
     let (mut served, clients) = served("stream_idle_seconds = 1\nuploads_max = 1").await;
     let (sender, receiver) = mpsc::channel(1);
