@@ -11,6 +11,7 @@ mod damage;
 mod families;
 mod findings;
 mod foreign_client;
+mod judged;
 mod layering;
 mod life;
 mod refusals;

@@ -1,7 +1,7 @@
 //! `demo`: the main job from end to end on invented mail, told in plain words.
 //!
 //! Every step is a command of this binary, run as a user would run it and shown as it was typed: the path
-//! walked is the shipped one. [`folder`] says what is left to look at.
+//! walked is the shipped one. `folder` says what is left to look at.
 
 mod folder;
 
