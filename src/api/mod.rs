@@ -36,7 +36,8 @@ use std::time::Duration;
 use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tonic::service::{LayerExt, Routes, RoutesBuilder};
-use tower::util::MapRequestLayer;
+use tower::ServiceBuilder;
+use tower::util::{MapRequestLayer, MapResponseLayer};
 
 mod generated {
     //! What `build.rs` made of `proto/`.
@@ -144,7 +145,10 @@ impl Service {
                     .accept_compressed(CompressionEncoding::Zstd)
                     .send_compressed(CompressionEncoding::Gzip)
                     .send_compressed(CompressionEncoding::Zstd);
-                routes.add_service(MapRequestLayer::new(cut::noticed).named_layer(server));
+                let layers = ServiceBuilder::new()
+                    .layer(MapRequestLayer::new(cut::noticed))
+                    .layer(MapResponseLayer::new(status::explained));
+                routes.add_service(layers.named_layer(server));
             }};
         }
         add!(v1::submission_server::SubmissionServer);

@@ -11,6 +11,7 @@ use crate::record::upload::RestageError;
 use crate::sequencer::SubmitError;
 use crate::store::StoreError;
 use std::time::Duration;
+use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -113,6 +114,25 @@ pub(super) fn idle() -> Status {
 pub(super) fn cut() -> Status {
     let message = "the request broke off".to_owned();
     with(Code::Aborted, "CUT", message, &[])
+}
+
+/// A refusal that the transport gave by itself gets its details too: a message over the limit, bytes that are no
+/// message, a method that is none.
+pub(super) fn explained(mut response: http::Response<Body>) -> http::Response<Body> {
+    let status = Status::from_header_map(response.headers());
+    if let Some(status) = status.filter(|status| status.details().is_empty()) {
+        let reason = match status.code() {
+            Code::Ok => return response,
+            Code::OutOfRange | Code::ResourceExhausted => "MESSAGE_TOO_LARGE",
+            Code::Unimplemented => "NOT_SERVED",
+            Code::Internal | Code::InvalidArgument => "MALFORMED_MESSAGE",
+            _ => "TRANSPORT",
+        };
+        let rich = with(status.code(), reason, status.message().to_owned(), &[]);
+        // Should it not fit into a header, the plain one stands.
+        let _ = rich.add_header(response.headers_mut());
+    }
+    response
 }
 
 fn busy() -> Status {

@@ -76,7 +76,8 @@ impl Rpc for Service {
     ) -> Result<Response<Self::SubmitStreamStream>, Status> {
         let caller = self.caller(&request)?;
         let mut requests = request.into_inner();
-        let Some(first) = requests.message().await? else {
+        let first = tokio::time::timeout(self.0.limits.stream_idle, requests.message()).await;
+        let Some(first) = first.map_err(|_| status::idle())?? else {
             return Ok(Response::new(futures_util::stream::empty().boxed()));
         };
         let permit = self.permit::<Submit>(&caller, &first.log)?;
@@ -126,7 +127,9 @@ impl Rpc for Service {
     ) -> Result<Response<v1::SubmitResponse>, Status> {
         let caller = self.caller(&request)?;
         let mut pieces = request.into_inner();
-        let first = pieces.message().await?.and_then(|message| message.part);
+        let first = tokio::time::timeout(self.0.limits.stream_idle, pieces.message()).await;
+        let first = first.map_err(|_| status::idle())??;
+        let first = first.and_then(|message| message.part);
         let Some(Part::Start(start)) = first else {
             return Err(status::invalid(
                 "part",

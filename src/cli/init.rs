@@ -5,6 +5,7 @@ use crate::archive::{self, Archive, Settings};
 use crate::store::{StoreError, outside};
 use anyhow::Result;
 use ceralacca_formats::id::{LogId, Origin};
+use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -23,6 +24,9 @@ pub struct Arguments {
     /// File of the master key, outside the data directory; made if it is not there
     #[arg(long, value_name = "FILE")]
     master_key: PathBuf,
+    /// Answer as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Makes the log. The verifier key alone is the answer; what was made is said beside it.
@@ -32,6 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         log,
         origin,
         master_key,
+        json,
     } = arguments;
     key::outside(data, master_key)?;
     let directory = Archive::directory_of(data, log);
@@ -57,6 +62,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         "New log {log} in {}. Publish its verifier key, which follows: all proofs are checked with it.",
         directory.display()
     )?;
-    writeln!(std::io::stdout(), "{verifier}")?;
+    if *json {
+        let answer = json!({
+            "log": log.as_str(),
+            "origin": origin.as_str(),
+            "verifier_key": verifier.to_string(),
+            "directory": directory.display().to_string(),
+            "master_key_made": made,
+        });
+        writeln!(std::io::stdout(), "{}", super::show::json(&answer))?;
+    } else {
+        writeln!(std::io::stdout(), "{verifier}")?;
+    }
     Ok(Answer::Yes)
 }

@@ -3,6 +3,7 @@
 use super::output::{self, Existing};
 use super::{Answer, proven, remote, show};
 use anyhow::{Context as _, Result};
+use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -18,6 +19,9 @@ pub struct Arguments {
     /// Replaces a file that is there
     #[arg(long)]
     force: bool,
+    /// Answer as one JSON object
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     key: proven::KeyArguments,
     #[command(flatten)]
@@ -39,7 +43,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         Ok(checkpoint) => checkpoint,
         Err(error) => {
             let why = super::chain(&error);
-            writeln!(out, "NOT WRITTEN: {}.", show::printable(&why))?;
+            if arguments.json {
+                let answer = json!({ "written": false, "index": index, "why": why });
+                writeln!(out, "{}", show::json(&answer))?;
+            } else {
+                writeln!(out, "NOT WRITTEN: {}.", show::printable(&why))?;
+            }
             return Ok(Answer::No);
         }
     };
@@ -48,6 +57,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         false => Existing::Keep,
     };
     output::write(&arguments.out, answer.proof.as_bytes(), existing)?;
+    if arguments.json {
+        let answer = json!({
+            "written": true,
+            "index": index,
+            "kind": record.leaf.kind.word(),
+            "proof": arguments.out.display().to_string(),
+            "verified": checkpoint.is_some(),
+            "tree_size": checkpoint.as_ref().map(|checkpoint| checkpoint.size().get()),
+        });
+        writeln!(out, "{}", show::json(&answer))?;
+        return Ok(Answer::Yes);
+    }
     let (kind, path) = (record.leaf.kind, arguments.out.display());
     let path = show::printable(&path.to_string());
     writeln!(out, "Proof of record {index}, kind {kind}, in {path}.")?;

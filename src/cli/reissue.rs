@@ -33,6 +33,9 @@ pub struct Arguments {
     /// The folder to write; new or empty
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Answer as one JSON object
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     key: proven::KeyArguments,
     #[command(flatten)]
@@ -79,10 +82,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         Ok(duplicato) => duplicato,
         Err(Mismatch(error)) => {
             let why = super::chain(&error);
-            writeln!(out, "NOT WRITTEN: {}.", show::printable(&why))?;
+            if arguments.json {
+                let answer = json!({ "written": false, "why": why });
+                writeln!(out, "{}", show::json(&answer))?;
+            } else {
+                writeln!(out, "NOT WRITTEN: {}.", show::printable(&why))?;
+            }
             return Ok(Answer::No);
         }
     };
+    if arguments.json {
+        let (leaf, content) = (&duplicato.object.leaf, &duplicato.object.content);
+        let answer = json!({
+            "written": true,
+            "index": leaf.seq.get(),
+            "kind": leaf.kind.word(),
+            "content_bytes": content.bytes,
+            "content_sha256": content.sha256.to_string(),
+            "dir": arguments.dir.display().to_string(),
+            "verified": key.is_some(),
+        });
+        writeln!(out, "{}", show::json(&answer))?;
+        return Ok(Answer::Yes);
+    }
     let dir = show::printable(&arguments.dir.display().to_string());
     let (leaf, content) = (&duplicato.object.leaf, &duplicato.object.content);
     writeln!(

@@ -100,6 +100,26 @@ fn init_makes_a_log_and_its_key_once_and_prints_the_verifier_key() {
     let verifier = out(&made);
     assert!(verifier.starts_with("pec.example.test/log+"), "{verifier}");
     assert_eq!(verifier.lines().count(), 1);
+    let json = ceralacca(
+        folder.path(),
+        &[
+            "init",
+            "--json",
+            "--data",
+            "altro",
+            "--log",
+            "b",
+            "--origin",
+            "pec.example.test/b",
+            "--master-key",
+            "master.key",
+        ],
+    );
+    let json: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    assert_eq!(
+        (&json["log"], &json["master_key_made"]),
+        (&"b".into(), &false.into())
+    );
     let key = folder.path().join("master.key");
     let text = std::fs::read_to_string(&key).unwrap();
     assert_eq!(text.len(), 65);

@@ -61,6 +61,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/fsck.rs",
             "src/cli/verify.rs",
             "src/cli/show.rs",
+            "src/cli/init.rs",
+            "src/cli/prove.rs",
             "src/cli/search.rs",
             "src/cli/status.rs",
             "src/cli/transaction.rs",

@@ -160,3 +160,37 @@ fn the_time_line_reads_well_and_one_that_is_unknown_is_status_1() {
     let none = archive.run(&["transaction", ""]);
     assert_eq!(none.status.code(), Some(2));
 }
+
+#[test]
+fn proofs_and_duplicati_answer_as_json() {
+    let postal = postal();
+    let transaction = postal.carry_out(7, &postal.plan(7));
+    let archive = Archive::of(std::slice::from_ref(&transaction));
+    let answer = |arguments: &[&str]| {
+        let output = archive.run(arguments);
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let proof = answer(&["prove", "--json", "--index", "1", "--out", "p.tlog-proof"]);
+    assert_eq!(
+        (&proof["written"], &proof["verified"]),
+        (&true.into(), &false.into())
+    );
+    let key = archive
+        .served
+        .installation
+        .verifier("gestore-1")
+        .to_string();
+    let arguments = [
+        "reissue", "--json", "--index", "1", "--dir", "d", "--key", &key,
+    ];
+    let duplicato = answer(&arguments);
+    assert_eq!(
+        (&duplicato["written"], &duplicato["verified"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(
+        duplicato["content_bytes"],
+        transaction.messages[0].bytes.len()
+    );
+}

@@ -271,6 +271,12 @@ async fn posted(channel: &Channel, rpc: &str, encoding: &str, body: Vec<u8>) -> 
     let answer = within(rpc, channel.clone().oneshot(request)).await.unwrap();
     let status = Status::from_header_map(answer.headers());
     let status = status.unwrap_or_else(|| panic!("{rpc}: {answer:?}"));
+    // What the transport refuses by itself is explained as well.
+    let details = status.get_error_details();
+    let info = details
+        .error_info()
+        .unwrap_or_else(|| panic!("{rpc}: {status:?}"));
+    assert_eq!(info.domain, "ceralacca");
     (status.code(), status.message().to_owned())
 }
 
@@ -382,9 +388,11 @@ async fn a_message_over_the_limit_is_refused_before_it_is_read() {
         let mut client = clients.submission.clone();
         async move { client.submit(one(object_item(&noise(92, len), ""))).await }
     };
-    // Of the transport: it has a code, and no reason of ours.
-    let status = submit(1_000_000).await.unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+    refused(
+        submit(1_000_000).await,
+        Code::OutOfRange,
+        "MESSAGE_TOO_LARGE",
+    );
     let status = refused(submit(900_001).await, Code::InvalidArgument, "TOO_LARGE");
     assert_eq!(told(&status).2, numbers([("limit", 900_000)]));
     submit(900_000).await.unwrap();
