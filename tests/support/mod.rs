@@ -4,10 +4,11 @@ pub mod tls;
 
 use ceralacca::access::{self, Principal, Role, Standing};
 use ceralacca::ambient::{Clock, Entropy};
-use ceralacca::archive::{self, Log, Settings};
+use ceralacca::archive::{self, ArchiveError, Log, Settings};
 use ceralacca::audit::fsck;
 use ceralacca::ingest::Ingest;
 use ceralacca::keyring::Keyring;
+use ceralacca::sequencer::OpenError;
 use ceralacca::store::cf::Family;
 use ceralacca::store::rocks::{Mode, RocksStore};
 use ceralacca::store::{Batch, KeyRange, Order, Scan, Store, StoreError, outside};
@@ -144,8 +145,21 @@ impl TestLog {
         self.directory.path().join("log")
     }
 
+    /// Opens the log. Another test of this process may be starting a program just now: between fork and exec
+    /// the child holds a copy of every lock, so a log that was closed a moment ago may still seem in use.
     pub fn open(&self) -> Log {
-        Log::open(&self.path(), &master(), &self.settings).unwrap()
+        for _ in 0..200 {
+            match Log::open(&self.path(), &master(), &self.settings) {
+                Err(
+                    ArchiveError::Open(OpenError::Store(StoreError::InUse(_)))
+                    | ArchiveError::Store(StoreError::InUse(_)),
+                ) => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                opened => return opened.unwrap(),
+            }
+        }
+        panic!("the log stays in use");
     }
 
     /// The oracle: everything on disk, checked from scratch. The log must not be open.
