@@ -1,9 +1,17 @@
 //! Ceralacca: an archive for Italian certified mail (PEC).
 //!
 //! # Map, in reading order
-//! - [`ceralacca_formats`]: L0 and L1, the formats and their verification, a crate of its own
-//! - [`store`]: L2, rows in column families: RocksDB, and memory for simulation
-//! - [`cli`]: the top: the command line, one file for each command
+//! - [`ceralacca_formats`], [`ceralacca_pec`], [`ceralacca_retention`]: crates of their own, pure: formats and their
+//!   verification; PEC messages; how long a record is kept
+//! - [`ambient`], [`access`]: clocks and randomness as arguments; who may do what
+//! - [`store`]: rows in column families: RocksDB, and memory for simulation
+//! - [`keyring`], [`record`], [`index`]: secrets of a log; a draft to rows and back; a term to candidates
+//! - [`sequencer`]: the only writer
+//! - [`audit`], [`disclosure`]: the reading engine and `fsck`; the record of what is shown
+//! - [`ingest`], [`desk`]: what is submitted, and what is shown, each with a permit
+//! - [`archive`]: one log, opened; many in one process
+//! - [`api`], [`server`]: gRPC; configuration, transport, an orderly end
+//! - [`cli`]: the command line, one file for each command
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(

@@ -1,7 +1,7 @@
 //! Who may do what: principals, roles, and the permit without which no use case runs.
 //!
 //! ```text
-//! principal ─▶ authorize::<Search>(principal, log, now) ─▶ Permit<Search> ─▶ search::search(&permit, …)
+//! principal ─▶ authorize::<Search>(principal, log, now) ─▶ Permit<Search> ─▶ log.desk(&permit)?.search(…)
 //! ```
 //!
 //! # Invariants
@@ -341,6 +341,18 @@ impl<A> Permit<A> {
     /// Whether only what a grant names may be seen.
     pub fn is_limited(&self) -> bool {
         self.role == Role::Court
+    }
+
+    /// The terms of its grants: every record it covers stands under one of them.
+    pub fn granted(&self) -> impl Iterator<Item = (Field, &[u8])> {
+        self.grants.iter().flat_map(|grant| {
+            let ids = grant.identificativi.iter();
+            let ids = ids.map(|id| (Field::Identificativo, id.as_slice()));
+            let parties = grant.parties.iter().flat_map(|party| {
+                [Field::Sender, Field::Recipient].map(|field| (field, party.as_slice()))
+            });
+            ids.chain(parties)
+        })
     }
 
     /// Whether a record with these facts may be seen: an object goes by the trace record beside it.

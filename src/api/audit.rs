@@ -3,6 +3,7 @@
 use super::v1::audit_server::Audit as Rpc;
 use super::{Service, convert, status, v1};
 use crate::access::{Checkpoint, Prove, Read};
+use crate::desk::Desk;
 use bytes::Bytes;
 use ceralacca_formats::id::{LeafIndex, TreeSize};
 use ceralacca_formats::tree::NodeHash;
@@ -47,10 +48,7 @@ impl Rpc for Service {
         let caller = self.caller(&request)?;
         let request = request.into_inner();
         let permit = self.permit::<Read>(&caller, &request.log)?;
-        let service = self.clone();
-        let read = move || {
-            let log = service.log(&permit)?;
-            let desk = log.desk(&permit).map_err(|_| status::denied())?;
+        let read = move |desk: &Desk<'_, _>| {
             let index = LeafIndex::new(request.index);
             let (shown, proof) = desk.record(index, request.proof).map_err(status::desk)?;
             Ok(v1::GetRecordResponse {
@@ -58,7 +56,7 @@ impl Rpc for Service {
                 proof: proof.unwrap_or_default(),
             })
         };
-        Ok(Response::new(self.0.reads.run(read).await?))
+        self.at_desk(permit, read).await
     }
 
     async fn get_inclusion_proof(
@@ -68,10 +66,7 @@ impl Rpc for Service {
         let caller = self.caller(&request)?;
         let request = request.into_inner();
         let permit = self.permit::<Prove>(&caller, &request.log)?;
-        let service = self.clone();
-        let read = move || {
-            let log = service.log(&permit)?;
-            let desk = log.desk(&permit).map_err(|_| status::denied())?;
+        let read = move |desk: &Desk<'_, _>| {
             let proven = desk.inclusion(LeafIndex::new(request.index), size(request.tree_size));
             let (leaf, size, hashes) = proven.map_err(status::desk)?;
             Ok(v1::GetInclusionProofResponse {
@@ -81,7 +76,7 @@ impl Rpc for Service {
                 checkpoint: desk.note_of(size).to_owned(),
             })
         };
-        Ok(Response::new(self.0.reads.run(read).await?))
+        self.at_desk(permit, read).await
     }
 
     async fn get_consistency_proof(
@@ -91,10 +86,7 @@ impl Rpc for Service {
         let caller = self.caller(&request)?;
         let request = request.into_inner();
         let permit = self.permit::<Prove>(&caller, &request.log)?;
-        let service = self.clone();
-        let read = move || {
-            let log = service.log(&permit)?;
-            let desk = log.desk(&permit).map_err(|_| status::denied())?;
+        let read = move |desk: &Desk<'_, _>| {
             let first = TreeSize::new(request.first_size);
             let proven = desk.consistency(first, size(request.second_size));
             let (second, hashes) = proven.map_err(status::desk)?;
@@ -105,6 +97,6 @@ impl Rpc for Service {
                 checkpoint: desk.note_of(second).to_owned(),
             })
         };
-        Ok(Response::new(self.0.reads.run(read).await?))
+        self.at_desk(permit, read).await
     }
 }

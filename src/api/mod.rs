@@ -28,14 +28,14 @@ pub use generated::{DESCRIPTORS, v1};
 use crate::access::Permit;
 use crate::ambient::Clock;
 use crate::archive::{Archive, Log};
+use crate::desk::Desk;
 use auth::Caller;
 use blocking::Blocking;
-use ceralacca_formats::id::LogId;
 use std::sync::Arc;
 use std::time::Duration;
-use tonic::Status;
 use tonic::codec::CompressionEncoding;
 use tonic::service::{LayerExt, Routes, RoutesBuilder};
+use tonic::{Response, Status};
 use tower::ServiceBuilder;
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
@@ -168,11 +168,22 @@ impl Service {
 
     /// A log that a permit is for.
     fn log<A>(&self, permit: &Permit<A>) -> Result<&Log, Status> {
-        self.log_named(permit.log())
+        let log = self.0.archive.log(permit.log());
+        log.ok_or_else(status::unknown_log)
     }
 
-    fn log_named(&self, id: &LogId) -> Result<&Log, Status> {
-        self.0.archive.log(id).ok_or_else(status::unknown_log)
+    /// Reads at the desk of a permit, on a thread that may block.
+    async fn at_desk<A: Send + Sync + 'static, T: Send + 'static>(
+        &self,
+        permit: Permit<A>,
+        read: impl FnOnce(&Desk<'_, A>) -> Result<T, Status> + Send + 'static,
+    ) -> Result<Response<T>, Status> {
+        let service = self.clone();
+        let reading = move || {
+            let desk = service.log(&permit)?.desk(&permit);
+            read(&desk.map_err(|_| status::denied())?)
+        };
+        Ok(Response::new(self.0.reads.run(reading).await?))
     }
 
     /// Who calls.

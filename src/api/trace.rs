@@ -3,7 +3,7 @@
 use super::v1::trace_server::Trace as Rpc;
 use super::{Service, TERM_BYTES_MAX, convert, status, v1};
 use crate::access::Search;
-use crate::desk::PageToken;
+use crate::desk::{Desk, PageToken};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tonic::{Request, Response, Status};
@@ -43,10 +43,7 @@ impl Rpc for Service {
             asked => usize::try_from(asked).unwrap_or(usize::MAX),
         };
         let (query, order) = convert::search(request)?;
-        let service = self.clone();
-        let read = move || {
-            let log = service.log(&permit)?;
-            let desk = log.desk(&permit).map_err(|_| status::denied())?;
+        let read = move |desk: &Desk<'_, _>| {
             let page = desk
                 .search(&query, order, limit, token)
                 .map_err(status::desk)?;
@@ -57,7 +54,7 @@ impl Rpc for Service {
                 previous_page_token: to_text(page.previous),
             })
         };
-        Ok(Response::new(self.0.reads.run(read).await?))
+        self.at_desk(permit, read).await
     }
 
     async fn get_transaction(
@@ -79,16 +76,13 @@ impl Rpc for Service {
             let (found, limit) = (asked.len() as u64, TERM_BYTES_MAX as u64);
             return Err(status::over_limit("identificativo", found, limit));
         }
-        let service = self.clone();
-        let read = move || {
-            let log = service.log(&permit)?;
-            let desk = log.desk(&permit).map_err(|_| status::denied())?;
-            let now = service.0.clock.wall();
+        let now = self.0.clock.wall();
+        let read = move |desk: &Desk<'_, _>| {
             let story = desk
                 .transaction(asked.as_bytes(), now)
                 .map_err(status::desk)?;
             Ok(convert::transaction(asked, &story))
         };
-        Ok(Response::new(self.0.reads.run(read).await?))
+        self.at_desk(permit, read).await
     }
 }

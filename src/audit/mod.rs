@@ -65,7 +65,7 @@ pub struct Reader {
     index: Arc<LogIndex>,
 }
 
-/// What to find: a term of a field, in one interval.
+/// What candidates are asked for: a term of a field, in one interval.
 #[derive(Clone, Copy, Debug)]
 pub struct Find<'a> {
     /// In which interval.
@@ -226,29 +226,6 @@ impl Reader {
             found.extend(published);
             query.after = candidates.last().copied();
             if candidates.len() < wanted {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    /// Records that have a term: candidates of the index, each checked against the opened record. Fewer than
-    /// the limit means that there are no more.
-    pub fn find(&self, state: &Published, find: &Find<'_>) -> Result<Vec<Opened>, ReadError> {
-        let term = find.field.normalise(find.term);
-        let mut next = *find;
-        let mut found = Vec::new();
-        while found.len() < find.limit {
-            next.limit = find.limit - found.len();
-            let candidates = self.candidates(state, &next)?;
-            for index in &candidates {
-                let opened = self.record(state, *index)?;
-                if opened.metadata()?.has_term(find.field, &term) {
-                    found.push(opened);
-                }
-            }
-            next.after = candidates.last().copied();
-            if candidates.len() < next.limit {
                 break;
             }
         }

@@ -39,7 +39,10 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
         "{software}, up {hours} h {minutes:02} min {seconds:02} s"
     )?;
     if status.development {
-        writeln!(out, "DEVELOPMENT: plain text, everybody has every role")?;
+        writeln!(
+            out,
+            "DEVELOPMENT: plain text, everybody has every role but a court's"
+        )?;
     }
     for log in &status.logs {
         let interval = show::utc(UtcMillis::new(log.interval_ms));

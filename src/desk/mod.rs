@@ -17,7 +17,7 @@ mod search;
 mod transaction;
 
 pub use reissue::Duplicato;
-pub use search::{Page, PageToken, SearchQuery, TokenError};
+pub use search::{Page, PageToken, READS_MAX, SearchQuery, TokenError};
 pub use transaction::{Step, Story};
 
 use crate::access::{Permit, Prove, Read};

@@ -4,6 +4,10 @@
 //! are walked. Every candidate is opened and checked against all that was asked: the index narrows, the
 //! record decides. A page reads some [`READS_MAX`] records, so its cost is bounded whatever was asked;
 //! records are found in the order of their indexes.
+//!
+//! Under a grant the terms of the grant choose the candidates, whatever is asked: what a page costs, and whether
+//! there is a next one, then tells nothing of the records outside it. A grant covers trace records; an object is
+//! given by [`super::Duplicato`].
 
 use super::{Desk, DeskError, Shown};
 use crate::access::Search;
@@ -262,10 +266,7 @@ impl Desk<'_, Search> {
         };
         let mut records = Vec::new();
         let (mut reads, mut bytes) = (0, 0);
-        let selective = SELECTIVE.iter().find_map(|field| {
-            let mut terms = query.terms.iter();
-            terms.find(|(asked, _)| asked == field)
-        });
+        let narrow = self.narrow(query);
         let mut spans = self.spans(query);
         if direction == Order::Descending {
             spans.reverse();
@@ -280,10 +281,8 @@ impl Desk<'_, Search> {
             }
             let mut more = true;
             while more {
-                let found = match selective {
-                    Some((field, term)) => {
-                        self.candidates(&span, (*field, term), direction, beyond)?
-                    }
+                let found = match &narrow {
+                    Some(terms) => self.candidates(&span, terms, direction, beyond)?,
                     None => self.leaves(&indexes, direction, beyond)?,
                 };
                 reads += found.reads;
@@ -321,6 +320,18 @@ impl Desk<'_, Search> {
         })
     }
 
+    /// Terms of which every record that may be found has one; none where all leaves may be.
+    fn narrow<'q>(&'q self, query: &'q SearchQuery) -> Option<Vec<(Field, &'q [u8])>> {
+        if self.permit.is_limited() {
+            return Some(self.permit.granted().collect());
+        }
+        let most = SELECTIVE.iter().find_map(|field| {
+            let mut terms = query.terms.iter();
+            terms.find(|(asked, _)| asked == field)
+        });
+        most.map(|(field, term)| vec![(*field, term.as_slice())])
+    }
+
     /// The intervals that may hold records of the times asked for, with their leaf indexes.
     fn spans(&self, query: &SearchQuery) -> Vec<(Span, Range<u64>)> {
         let size = self.published.tip.size.get();
@@ -351,39 +362,46 @@ impl Desk<'_, Search> {
             .collect()
     }
 
-    /// Records of one interval under a term, in order; and where to go on, if there may be more.
+    /// Records of one interval under any of some terms, in order; and where to go on, if there may be more.
     fn candidates(
         &self,
         span: &Span,
-        (field, term): (Field, &[u8]),
+        terms: &[(Field, &[u8])],
         direction: Order,
         beyond: Option<LeafIndex>,
     ) -> Result<Found, DeskError> {
-        let classes: &[Class] = match field {
-            Field::MessageId | Field::Finding => &WITH_OBJECTS,
-            _ => &TRACES,
+        let classes = |field: Field| -> &[Class] {
+            match field {
+                Field::MessageId | Field::Finding => &WITH_OBJECTS,
+                _ => &TRACES,
+            }
         };
+        let places = terms.iter().flat_map(|(field, term)| {
+            let classes = classes(*field).iter();
+            classes.map(move |class| (*class, *field, *term))
+        });
         let mut found = Vec::new();
         let mut whole = true;
-        for class in classes {
+        for (class, field, term) in places {
             let find = Find {
                 interval: span.id,
-                class: *class,
+                class,
                 field,
                 term,
                 after: beyond,
                 order: direction,
                 limit: STEP,
             };
-            let mut of_class = self.reader.candidates(&self.published, &find)?;
-            whole &= of_class.len() < STEP;
-            found.append(&mut of_class);
+            let mut of_place = self.reader.candidates(&self.published, &find)?;
+            whole &= of_place.len() < STEP;
+            found.append(&mut of_place);
         }
         found.sort();
+        found.dedup();
         if direction == Order::Descending {
             found.reverse();
         }
-        // Beyond the first STEP a class that was cut short may be missing some.
+        // Beyond the first STEP a place that was cut short may be missing some.
         if !whole {
             found.truncate(STEP);
         }

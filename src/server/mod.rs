@@ -11,6 +11,7 @@ mod trust;
 
 pub use trust::TrustFileError;
 
+use crate::access::RPCS;
 use crate::ambient::{Clock, SystemClock};
 use crate::api::{Principals, Service};
 use crate::archive::{Archive, ArchiveError, Settings};
@@ -25,6 +26,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+use tonic_health::server::HealthReporter;
 
 /// Why the service did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -146,15 +148,13 @@ async fn serve_until(
     }
     if matches!(config.principals, Principals::Development) {
         tracing::warn!(
-            "DEVELOPMENT: plain text, and every caller has every role; not for production"
+            "DEVELOPMENT: plain text, and every caller has every role but a court's; not for production"
         );
     }
     let service = Service::new(archive, config.principals, clock, config.limits);
     let mut routes = service.routes()?;
     let (health, health_service) = tonic_health::server::health_reporter();
-    health
-        .set_service_status("", tonic_health::ServingStatus::Serving)
-        .await;
+    say(&health, tonic_health::ServingStatus::Serving).await;
     routes.add_service(health_service);
     let failed = |source| ServeError::Listen {
         address: config.listen,
@@ -181,15 +181,21 @@ async fn serve_until(
     }
     tracing::info!("stopping");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    health
-        .set_service_status("", tonic_health::ServingStatus::NotServing)
-        .await;
+    say(&health, tonic_health::ServingStatus::NotServing).await;
     drop(begin_drain);
     match tokio::time::timeout(config.drain, serving).await {
         Ok(ended) => ended?,
         Err(_) => tracing::warn!("calls were cut after the drain time"),
     }
     Ok(())
+}
+
+/// Says how the whole and each service fares.
+async fn say(health: &HealthReporter, status: tonic_health::ServingStatus) {
+    let services = RPCS.iter().filter_map(|(rpc, _)| rpc.split('/').next());
+    for service in std::iter::once("").chain(services) {
+        health.set_service_status(service, status).await;
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ServeError> {

@@ -1,5 +1,6 @@
 //! The built program: statuses, the one line of a failure, and what it leaves alone.
 
+use crate::support::program::{cannot, out, status};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,26 +13,6 @@ fn ceralacca(folder: &Path, arguments: &[&str]) -> Output {
         .env("RUST_BACKTRACE", "1")
         .output()
         .unwrap()
-}
-
-fn status(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-/// The run could not be done: status 2, nothing on standard output, one line that says this.
-fn cannot(output: &Output, why: &str) {
-    let line = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(status(output), 2, "{line}");
-    assert_eq!(out(output), "");
-    assert_eq!(line.lines().count(), 1, "{line}");
-    assert!(
-        line.starts_with("ceralacca: ") && line.contains(why),
-        "{line}"
-    );
 }
 
 const INIT: [&str; 9] = [

@@ -7,7 +7,6 @@ use ceralacca_synthetic::mail::{Family, Message, PkiOptions, Postal};
 use ceralacca_synthetic::pki::Keys;
 use serde_json::Value;
 use std::path::Path;
-use std::process::Command;
 
 const LOG: &str = "gestore-1";
 
@@ -32,12 +31,7 @@ fn archive(trust: &[(&str, &str)], messages: &[Vec<u8>], folder: &Path) -> Serve
 }
 
 fn run(served: &Served, folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_ceralacca"))
-        .args(arguments)
-        .env("CERALACCA_SERVER", format!("http://{}", served.address))
-        .current_dir(folder)
-        .output()
-        .unwrap();
+    let output = served.command(folder, arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -1,6 +1,7 @@
 //! The commands that are clients of a served archive: the shipped program on both sides, on loopback.
 
 use crate::support::START_MS;
+use crate::support::program::{cannot, out, status};
 use crate::support::tls::{Authority, Installation, Served};
 use ceralacca_formats::digest::{Blake3, ContentDigest, Sha256};
 use ceralacca_formats::leaf::{Leaf, Opening};
@@ -36,11 +37,7 @@ impl Client {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
-        let server = format!("http://{}", self.served.address);
-        command.args(arguments).env("CERALACCA_SERVER", server);
-        command.current_dir(self.folder.path());
-        command
+        self.served.command(self.folder.path(), arguments)
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -96,26 +93,6 @@ fn json_lines(text: &str) -> Vec<Value> {
     lines
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
-}
-
-fn status(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-/// The run could not be done: status 2, nothing on standard output, one line that says this.
-fn cannot(output: &Output, why: &str) {
-    let line = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(status(output), 2, "{line}");
-    assert_eq!(out(output), "");
-    assert_eq!(line.lines().count(), 1, "{line}");
-    assert!(
-        line.starts_with("ceralacca: ") && line.contains(why),
-        "{line}"
-    );
 }
 
 /// One message of every type.

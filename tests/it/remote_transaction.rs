@@ -4,7 +4,7 @@ use crate::support::START_MS;
 use crate::support::tls::{Installation, Served};
 use ceralacca_synthetic::mail::{PkiOptions, Plan, Postal, Recipient, Story, Transaction};
 use serde_json::Value;
-use std::process::{Command, Output};
+use std::process::Output;
 
 struct Archive {
     served: Served,
@@ -30,13 +30,8 @@ impl Archive {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let server = format!("http://{}", self.served.address);
-        Command::new(env!("CARGO_BIN_EXE_ceralacca"))
-            .args(arguments)
-            .env("CERALACCA_SERVER", server)
-            .current_dir(self.folder.path())
-            .output()
-            .unwrap()
+        let mut command = self.served.command(self.folder.path(), arguments);
+        command.output().unwrap()
     }
 
     fn story(&self, identificativo: &str) -> Value {

@@ -1,5 +1,6 @@
 //! What the tests share: a log in a temporary directory or in memory, clocks that move, stores that fail.
 
+pub mod program;
 pub mod tls;
 
 use ceralacca::access::{self, Principal, Role, Standing};

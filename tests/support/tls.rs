@@ -9,7 +9,7 @@ use ceralacca_formats::note::VerifierKey;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
@@ -189,6 +189,17 @@ pub struct Served {
     pub address: String,
     pub installation: Installation,
     child: Child,
+}
+
+impl Served {
+    /// A command of the program as a client of this service in plain text, in a folder.
+    pub fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
+        let server = format!("http://{}", self.address);
+        command.args(arguments).env("CERALACCA_SERVER", server);
+        command.current_dir(folder);
+        command
+    }
 }
 
 impl Drop for Served {

@@ -34,7 +34,7 @@ data = \"data\"
 master_key = \"master.key\"
 listen = \"127.0.0.1:0\"
 
-# Plain text on loopback, and every caller has every role: for a demo, never for production.
+# Plain text on loopback, and every caller has every role but a court's: for a demo, never for production.
 [development]
 plain_text = true
 

@@ -261,7 +261,17 @@ async fn health(endpoint: &Endpoint) -> Result<i32, Box<dyn std::error::Error + 
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
     let mut client = HealthClient::new(endpoint.connect().await?);
     let answer = client.check(HealthCheckRequest::default()).await;
-    Ok(answer.map_err(Box::new)?.into_inner().status)
+    let whole = answer.map_err(Box::new)?.into_inner().status;
+    for (rpc, _) in RPCS {
+        let service = rpc.split('/').next().unwrap_or_default().to_owned();
+        let answer = client.check(HealthCheckRequest { service }).await;
+        assert_eq!(
+            answer.map_err(Box::new)?.into_inner().status,
+            whole,
+            "{rpc}"
+        );
+    }
+    Ok(whole)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

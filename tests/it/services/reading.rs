@@ -650,3 +650,60 @@ async fn what_is_beyond_the_tree_is_refused_with_the_numbers() {
     assert_eq!(size(&clients).await, 10, "nothing was disclosed");
     served.stop_and_check();
 }
+
+/// What is outside a grant must not show in the cost of a page either: four thousand records of a stranger made
+/// a court's empty page end early, with a token that told of them.
+#[test]
+fn a_court_cannot_tell_a_party_with_many_records_from_one_with_none() {
+    let test = TestLog::new();
+    let log = test.open();
+    let submitter = ingest(&log);
+    let mut record = traces(5, 1).pop().unwrap();
+    record.sender = Some("molto@pec.example.test".into());
+    let count = ceralacca::desk::READS_MAX + 100;
+    let sent: Vec<_> = (0..count)
+        .map(|_| Submission::trace(Class::Trace, record.clone(), None))
+        .map(|submission| submitter.submit_waiting(submission).unwrap())
+        .collect();
+    sent.into_iter()
+        .for_each(|ticket| drop(submitter.wait(ticket).unwrap()));
+    let mut covered = record.clone();
+    covered.identificativo = Some("t1@pec.example.test".into());
+    let submission = Submission::trace(Class::Trace, covered, None);
+    let covered = submitter.record(submission).unwrap().records[0].leaf.seq;
+    let grant = access::Grant::new("d", ["t1@pec.example.test"], [], UtcMillis::new(u64::MAX));
+    let standing = Standing::Grant(std::sync::Arc::new(grant));
+    let court = Principal::new("tribunale", vec![(log_id(), standing)]);
+    let now = UtcMillis::new(START_MS);
+    let permit = access::authorize::<Search>(&court, &log_id(), now).unwrap();
+    let page = |terms: &[(Field, &str)], order| {
+        let terms = terms
+            .iter()
+            .map(|(field, term)| (*field, term.as_bytes().to_vec()));
+        let query = SearchQuery {
+            terms: terms.collect(),
+            ..SearchQuery::default()
+        };
+        let desk = log.desk(&permit).unwrap();
+        let page = desk.search(&query, order, 10, None).unwrap().unwrap();
+        let found: Vec<_> = page
+            .records
+            .iter()
+            .map(|shown| shown.opened.leaf.seq)
+            .collect();
+        (found, page.next.is_some(), page.previous.is_some())
+    };
+    for order in [Order::Ascending, Order::Descending] {
+        let other = (Field::Recipient, "altri@pec.example.test");
+        let many = page(&[(Field::Sender, "molto@pec.example.test"), other], order);
+        assert_eq!(many, (Vec::new(), false, false));
+        assert_eq!(
+            page(&[(Field::Sender, "nessuno@pec.example.test"), other], order),
+            many
+        );
+        // The record that the grant names is found by what it shares with all the others, at once.
+        let sender = [(Field::Sender, "molto@pec.example.test")];
+        assert_eq!(page(&sender, order), (vec![covered], false, false));
+        assert_eq!(page(&[], order), (vec![covered], false, false));
+    }
+}
