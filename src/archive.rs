@@ -9,7 +9,7 @@ use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::audit::Reader;
 use crate::desk::Desk;
 use crate::disclosure::Disclosures;
-use crate::ingest::{Ingest, OBJECT_BYTES_MAX, Policy};
+use crate::ingest::{Ingest, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{KeyError, Keyring};
 use crate::sequencer::{
     ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, WriterError,
@@ -20,6 +20,7 @@ use crate::store::cf::state::{Identity, State, StateRow};
 use crate::store::outside::{FORMAT_VERSION, LogDirectory};
 use crate::store::rocks::{Mode, RocksStore};
 use crate::store::{Batch, Store, StoreError};
+use crate::trust::{Bundle, TrustCell};
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
 use ceralacca_formats::encrypt::Dictionary;
 use ceralacca_formats::id::{IntervalId, LogId, Origin, TreeSize, UtcMillis};
@@ -27,7 +28,6 @@ use ceralacca_formats::leaf::Class;
 use ceralacca_formats::note::{NoteSigner, VerifierKey};
 use ceralacca_formats::secret::MasterKey;
 use ceralacca_formats::tree::RootHash;
-use ceralacca_pec::judge::Trust;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,8 +71,6 @@ pub struct Settings {
     /// Logs of the Ministry of Justice's provider: their trace records are kept five years (DM 44/2011
     /// art. 4(3)).
     pub justice: BTreeSet<LogId>,
-    /// What signatures are judged with.
-    pub trust: Arc<Trust>,
 }
 
 impl Settings {
@@ -93,7 +91,6 @@ impl Default for Settings {
             limits: QueueLimits::default(),
             object_bytes_max: OBJECT_BYTES_MAX,
             justice: BTreeSet::new(),
-            trust: Arc::new(Trust::none()),
         }
     }
 }
@@ -210,7 +207,7 @@ impl Log {
             Policy {
                 object_bytes_max: settings.object_bytes_max,
                 trace_class: settings.trace_class(&identity.log),
-                trust: Arc::clone(&settings.trust),
+                trust: TrustCell::default(),
                 clock: Arc::clone(&settings.clock),
             },
         );
@@ -281,6 +278,11 @@ impl Log {
     /// Uploads swept at open because their leaf never came.
     pub fn swept_uploads(&self) -> u64 {
         self.swept_uploads
+    }
+
+    /// Judges signatures with this material from here on, recorded first. Without a call there is none.
+    pub fn judge_with(&self, material: &Bundle) -> Result<(), JudgeWithError> {
+        self.ingest.judge_with(material)
     }
 
     /// Tells the writer that an instant is proven; cuts that were suspended go on if the wall agrees.

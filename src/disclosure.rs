@@ -76,7 +76,7 @@ impl Disclosures {
 }
 
 /// Indexes as ranges, ascending and apart.
-fn ranges(indexes: impl Iterator<Item = LeafIndex>) -> Vec<LeafRange> {
+pub(crate) fn ranges(indexes: impl Iterator<Item = LeafIndex>) -> Vec<LeafRange> {
     let mut indexes: Vec<u64> = indexes.map(LeafIndex::get).collect();
     indexes.sort_unstable();
     indexes.dedup();

@@ -8,6 +8,7 @@
 //! - [`keyring`], [`record`], [`index`]: secrets of a log; a draft to rows and back; a term to candidates
 //! - [`sequencer`]: the only writer
 //! - [`audit`], [`disclosure`]: the reading engine and `fsck`; the record of what is shown
+//! - [`trust`]: what signatures are judged with
 //! - [`ingest`], [`desk`]: what is submitted, and what is shown, each with a permit
 //! - [`archive`]: one log, opened; many in one process
 //! - [`api`], [`server`]: gRPC; configuration, transport, an orderly end
@@ -45,3 +46,4 @@ pub mod record;
 pub mod sequencer;
 pub mod server;
 pub mod store;
+pub mod trust;

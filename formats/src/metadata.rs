@@ -107,6 +107,10 @@ pub struct ObjectRecord {
     pub signing_ms: Option<Integer>,
     /// SHA-256, in hexadecimal, of each certificate of the chain that was established, the signer's first.
     pub chain: Vec<Text>,
+    /// When it was received, as the verdict took it, milliseconds since 1970.
+    pub received_ms: Option<Integer>,
+    /// Leaf index of the [`CustodyRecord::TrustSet`] it was judged with; none where no material was configured.
+    pub trust: Option<Integer>,
 }
 
 /// Who was shown what: the companion of a `disclosure`, kept as long as what was disclosed.
@@ -127,6 +131,26 @@ pub struct LeafRange {
     pub first: Integer,
     /// The last.
     pub last: Integer,
+}
+
+impl LeafRange {
+    fn write(w: &mut ObjectWriter<'_>, key: &'static str, ranges: &[Self]) {
+        if !ranges.is_empty() {
+            w.objects(key, ranges, |range, w| {
+                w.integer("first", range.first);
+                w.integer("last", range.last);
+            });
+        }
+    }
+
+    fn read(r: &mut ObjectReader, key: &'static str) -> Result<Vec<Self>, &'static str> {
+        r.objects(key, |r| {
+            Ok(Self {
+                first: r.integer("first")?.ok_or("first")?,
+                last: r.integer("last")?.ok_or("last")?,
+            })
+        })
+    }
 }
 
 /// The archive's own acts, as far as the log alone needs them.
@@ -163,7 +187,22 @@ pub enum CustodyRecord {
         /// What was disclosed: ascending, none when nothing was.
         ranges: Vec<LeafRange>,
     },
+    /// One piece of trust material; its octets are the content of the record.
+    TrustItem {
+        /// What it is, a word of a closed list.
+        what: Text,
+        /// The day it speaks of (`2026-11-21`), of a directory of providers.
+        day: Option<Text>,
+    },
+    /// The trust material that signatures are judged with from here on.
+    TrustSet {
+        /// The records of its items: ascending.
+        items: Vec<LeafRange>,
+    },
 }
+
+/// The type of event under which the index finds every [`CustodyRecord::TrustSet`].
+pub const TRUST_SET: &str = "trust-set";
 
 /// The metadata of a record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -174,7 +213,8 @@ pub enum Metadata {
     Object(ObjectRecord),
     /// `"type":"disclosure-detail"`.
     DisclosureDetail(DisclosureDetail),
-    /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`.
+    /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
+    /// `"trust-set"`.
     Custody(CustodyRecord),
 }
 
@@ -301,9 +341,11 @@ impl ObjectRecord {
             w.texts("findings", &self.findings);
         }
         w.maybe_text("message_id", self.message_id.as_ref());
+        w.maybe_integer("received_ms", self.received_ms);
         w.integer("schema", Integer::from(SCHEMA));
         w.maybe_text("signature", self.signature.as_ref());
         w.maybe_integer("signing_ms", self.signing_ms);
+        w.maybe_integer("trust", self.trust);
         w.text("type", b"object");
         w.maybe_text("unclassified", self.unclassified.as_ref());
     }
@@ -317,6 +359,8 @@ impl ObjectRecord {
             findings: r.texts("findings")?,
             signing_ms: r.integer("signing_ms")?,
             chain: r.texts("chain")?,
+            received_ms: r.integer("received_ms")?,
+            trust: r.integer("trust")?,
         })
     }
 }
@@ -372,15 +416,21 @@ impl CustodyRecord {
                 w.text("type", b"late-cut");
             }
             Self::Disclosure { role, ranges } => {
-                if !ranges.is_empty() {
-                    w.objects("ranges", ranges, |range, w| {
-                        w.integer("first", range.first);
-                        w.integer("last", range.last);
-                    });
-                }
+                LeafRange::write(w, "ranges", ranges);
                 w.text("role", role.as_bytes());
                 w.integer("schema", schema);
                 w.text("type", b"disclosure");
+            }
+            Self::TrustItem { what, day } => {
+                w.maybe_text("day", day.as_ref());
+                w.integer("schema", schema);
+                w.text("type", b"trust-item");
+                w.text("what", what.as_bytes());
+            }
+            Self::TrustSet { items } => {
+                LeafRange::write(w, "items", items);
+                w.integer("schema", schema);
+                w.text("type", TRUST_SET.as_bytes());
             }
         }
     }
@@ -399,16 +449,19 @@ impl CustodyRecord {
         let disclosure = |r: &mut ObjectReader| {
             Ok(Self::Disclosure {
                 role: r.text("role")?.ok_or("role")?,
-                ranges: r.objects("ranges", |r| {
-                    Ok(LeafRange {
-                        first: need(r, "first")?,
-                        last: need(r, "last")?,
-                    })
-                })?,
+                ranges: LeafRange::read(r, "ranges")?,
+            })
+        };
+        let trust_item = |r: &mut ObjectReader| {
+            Ok(Self::TrustItem {
+                what: r.text("what")?.ok_or("what")?,
+                day: r.text("day")?,
             })
         };
         match word {
             "disclosure" => Some(disclosure(r)),
+            "trust-item" => Some(trust_item(r)),
+            TRUST_SET => Some(LeafRange::read(r, "items").map(|items| Self::TrustSet { items })),
             "epoch" => Some(epoch(r)),
             "clock-step" => Some(need(r, "step_ms").map(|step_ms| Self::ClockStep { step_ms })),
             "clock-confirmed" => {
@@ -510,6 +563,9 @@ impl Metadata {
                 let remarks = o.signature.iter().chain(&o.findings);
                 remarks.for_each(|code| add(Field::Finding, code));
             }
+            Self::Custody(CustodyRecord::TrustSet { .. }) => {
+                take(Field::Event, TRUST_SET.as_bytes());
+            }
             Self::DisclosureDetail(_) | Self::Custody(_) => {}
         }
     }
@@ -591,6 +647,22 @@ mod tests {
                 findings: vec!["anchors-missing".into(), "sha1".into()],
                 signing_ms: Some(number(1_763_700_000_000)),
                 chain: vec!["00".repeat(32).as_str().into()],
+                received_ms: Some(number(1_763_700_000_500)),
+                trust: Some(17.into()),
+            }),
+            Metadata::Custody(CustodyRecord::TrustItem {
+                what: "directory".into(),
+                day: Some("2026-11-21".into()),
+            }),
+            Metadata::Custody(CustodyRecord::TrustItem {
+                what: "anchor".into(),
+                day: None,
+            }),
+            Metadata::Custody(CustodyRecord::TrustSet {
+                items: vec![LeafRange {
+                    first: 2.into(),
+                    last: 16.into(),
+                }],
             }),
             Metadata::Custody(CustodyRecord::Epoch {
                 log_epoch: 3,

@@ -183,6 +183,8 @@ pub(super) fn record(record: &Shown) -> v1::Record {
             findings: all_shown(&object.findings),
             signing_ms: object.signing_ms.map(Integer::get),
             chain: all_shown(&object.chain),
+            received_ms: object.received_ms.map(Integer::get),
+            trust: object.trust.and_then(|leaf| u64::try_from(leaf.get()).ok()),
         })),
         Some(Metadata::DisclosureDetail(_) | Metadata::Custody(_)) | None => None,
     };

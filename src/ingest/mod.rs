@@ -12,8 +12,10 @@
 //! 3. Dropping a ticket cancels nothing.
 
 mod object;
+mod trusted;
 
 pub use object::{Declared, ObjectUpload};
+pub use trusted::JudgeWithError;
 
 use crate::access::{Permit, Submit};
 use crate::ambient::{Clock, Entropy};
@@ -27,13 +29,13 @@ use crate::sequencer::{
 };
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::{Rows, StoreError};
+use crate::trust::TrustCell;
 use ceralacca_formats::acknowledgement::{AcknowledgedRecord, Acknowledgement, Level};
 use ceralacca_formats::canonical::Text;
 use ceralacca_formats::digest::{ContentDigest, Sha256};
 use ceralacca_formats::id::{IntervalId, LeafIndex, Origin, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::{Metadata, ObjectRecord, TraceRecord};
-use ceralacca_pec::judge::Trust;
 use std::sync::Arc;
 
 /// Contents up to this size travel in the batch of their leaf; larger ones are staged, in bytes.
@@ -102,16 +104,7 @@ impl Submission {
         facts: Option<(Class, TraceRecord)>,
         client_key: Option<ClientKey>,
     ) -> Self {
-        let (content, digest) = match content.0 {
-            Held::Bytes(bytes) => {
-                let digest = ContentDigest::of(&bytes);
-                (DraftContent::Bytes(bytes), digest)
-            }
-            Held::Staged(staged) => {
-                let digest = staged.digest;
-                (DraftContent::Staged(staged), digest)
-            }
-        };
+        let (content, digest) = content.into_draft();
         if facts.is_some() {
             object.companion = Some(1.into());
         }
@@ -171,6 +164,21 @@ enum Held {
     Staged(crate::record::upload::StagedContent),
 }
 
+impl ObjectContent {
+    fn into_draft(self) -> (DraftContent, ContentDigest) {
+        match self.0 {
+            Held::Bytes(bytes) => {
+                let digest = ContentDigest::of(&bytes);
+                (DraftContent::Bytes(bytes), digest)
+            }
+            Held::Staged(staged) => {
+                let digest = staged.digest;
+                (DraftContent::Staged(staged), digest)
+            }
+        }
+    }
+}
+
 /// Takes submissions of one principal for one log.
 #[derive(Clone)]
 pub struct Ingest {
@@ -190,7 +198,7 @@ pub struct Policy {
     /// The class of trace records.
     pub trace_class: Class,
     /// What signatures are judged with.
-    pub trust: Arc<Trust>,
+    pub trust: TrustCell,
     /// The clock that says when an object was received.
     pub clock: Arc<dyn Clock>,
 }

@@ -126,7 +126,11 @@ struct TrustEntry {
     signers: Vec<PathBuf>,
     #[serde(default)]
     crls: Vec<PathBuf>,
-    directory: Option<PathBuf>,
+    #[serde(default)]
+    ocsp: Vec<PathBuf>,
+    #[serde(default)]
+    directories: Vec<PathBuf>,
+    reread_seconds: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -173,7 +177,7 @@ struct RoleEntry {
 }
 
 /// Files of what signatures are judged with; each PEM, of one or many, or DER.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TrustFiles {
     /// Roots.
     pub anchors: Vec<PathBuf>,
@@ -183,8 +187,12 @@ pub struct TrustFiles {
     pub signers: Vec<PathBuf>,
     /// Revocation lists.
     pub crls: Vec<PathBuf>,
-    /// The directory of providers (IGPEC): LDIF, or a signed one.
-    pub directory: Option<PathBuf>,
+    /// OCSP responses, DER.
+    pub ocsp: Vec<PathBuf>,
+    /// Directories of providers (IGPEC), or folders of them: LDIF, or signed ones; the name of each holds its day.
+    pub directories: Vec<PathBuf>,
+    /// Every how long the files are read again.
+    pub reread: Duration,
 }
 
 /// How the service is reached.
@@ -314,7 +322,11 @@ impl Config {
                 intermediates: within(folder, file.trust.intermediates),
                 signers: within(folder, file.trust.signers),
                 crls: within(folder, file.trust.crls),
-                directory: file.trust.directory.map(|path| folder.join(path)),
+                ocsp: within(folder, file.trust.ocsp),
+                directories: within(folder, file.trust.directories),
+                reread: Duration::from_secs(
+                    above("reread_seconds", file.trust.reread_seconds)?.unwrap_or(300),
+                ),
             },
             logs,
             justice,

@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
+use trust::TrustReader;
 
 /// Why the service did not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +90,6 @@ pub fn serve(
         clock: Arc::clone(&clock),
         object_bytes_max: config.object_bytes_max,
         justice: config.justice.clone(),
-        trust: Arc::new(trust::read(&config.trust)?),
         ..Settings::default()
     };
     let archive = Arc::new(Archive::open(
@@ -98,6 +98,11 @@ pub fn serve(
         master,
         &settings,
     )?);
+    let mut trust = TrustReader::new(config.trust.clone());
+    if let Err(error) = trust.apply(&archive) {
+        archive.stop()?;
+        return Err(error.into());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -105,6 +110,9 @@ pub fn serve(
     let result = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+        let hangup = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
+        let following = trust::follow(trust, Arc::clone(&archive), config.trust.reread, hangup);
+        tokio::spawn(following);
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -151,6 +151,9 @@ def judgement(facts):
     level. Whether the judgement is right is for other programs to say: openssl does, in the same tests."""
     level, findings = facts.pop("signature", ""), facts.pop("findings", [])
     signing, chain = facts.pop("signing_ms", None), facts.pop("chain", [])
+    received, trust = facts.pop("received_ms", None), facts.pop("trust", None)
+    need((received is None) == (level == ""), f"level {level}, received {received}")
+    need(trust is None or (level and trust >= 0), f"level {level}, trust set {trust}")
     need(level in ("", *LEVELS), f"level {level}")
     known = set(re.findall(r"^\| `([a-z0-9-]+)` \|", FINDINGS.read_text(), re.M))
     need(set(findings) <= known, f"findings {set(findings) - known} are not in docs/findings.md")

@@ -19,3 +19,4 @@ mod remote_cli;
 mod remote_transaction;
 mod services;
 mod store;
+mod trust;

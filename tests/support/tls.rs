@@ -152,6 +152,15 @@ impl Installation {
 
     /// Starts the service as configured.
     pub fn serve(self) -> Served {
+        let (child, address) = self.start();
+        Served {
+            address,
+            installation: self,
+            child,
+        }
+    }
+
+    fn start(&self) -> (Child, String) {
         let log = std::fs::File::create(self.path("serve.log")).unwrap();
         let mut child = self.command();
         child.stdout(Stdio::piped()).stderr(log);
@@ -162,11 +171,7 @@ impl Installation {
         let address = line.trim().strip_prefix("listening on ");
         let log = || std::fs::read_to_string(self.path("serve.log"));
         let address = address.unwrap_or_else(|| panic!("{line:?} {:?}", log()));
-        Served {
-            address: address.to_owned(),
-            installation: self,
-            child,
-        }
+        (child, address.to_owned())
     }
 
     /// Plain text on loopback, with these logs and further lines of `[limits]`.
@@ -241,10 +246,24 @@ impl Served {
         kib << 10
     }
 
+    /// Starts it anew, after it was stopped.
+    pub fn start_again(&mut self) {
+        (self.child, self.address) = self.installation.start();
+    }
+
+    /// Tells it to read its trust material again.
+    pub fn hang_up(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// Ends it in order; what it left stays.
     pub fn stop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         let status = self.child.wait().unwrap();
         let log = std::fs::read_to_string(self.installation.path("serve.log")).unwrap();
         assert!(status.success(), "{status}\n{log}");

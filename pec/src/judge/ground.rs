@@ -132,6 +132,8 @@ pub enum Ground {
     ProfileBasicConstraints,
     /// The directory of providers was not handed in.
     DirectoryMissing,
+    /// The directory of that day was not handed in; the nearest one was looked at.
+    DirectoryOfAnotherDay,
     /// The certificate is not in the directory of providers.
     NotInDirectory,
     /// The domain of From is none of those managed by the signer.
@@ -140,7 +142,7 @@ pub enum Ground {
 
 impl Ground {
     /// All of them.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 59] = [
         Self::NoSignature,
         Self::SignatureEmpty,
         Self::SignatureTooLarge,
@@ -197,6 +199,7 @@ impl Ground {
         Self::ProfileKeyIdentifiers,
         Self::ProfileBasicConstraints,
         Self::DirectoryMissing,
+        Self::DirectoryOfAnotherDay,
         Self::NotInDirectory,
         Self::DomainNotManaged,
     ];
@@ -538,6 +541,12 @@ impl Ground {
                 Effect::Note,
                 "L'indice dei gestori non è stato fornito.",
                 "The directory of providers was not handed in.",
+            ),
+            Self::DirectoryOfAnotherDay => (
+                "directory-of-another-day",
+                Effect::Note,
+                "L'indice dei gestori di quel giorno non è stato fornito: si è guardato il più vicino.",
+                "The directory of providers of that day was not handed in; the nearest one was looked at.",
             ),
             Self::NotInDirectory => (
                 "not-in-directory",

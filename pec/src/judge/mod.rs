@@ -42,7 +42,7 @@ pub use directory::{Directory, DirectoryError};
 pub use explain::{Explanation, explain};
 pub use ground::{Effect, Ground};
 pub use revocation::Revocation;
-pub use trust::{Material, Trust, TrustError};
+pub use trust::{Directories, DirectoryAt, Material, Trust, TrustError};
 pub use verdict::{Level, Signer, Times, Verdict};
 pub use verify::{Scheme, SignatureAlgorithm};
 
@@ -348,13 +348,21 @@ fn from_address(reading: &Reading) -> Option<Vec<u8>> {
 }
 
 /// What the directory of providers says. It knows of PEC only.
-fn in_directory(reading: &Reading, verdict: &Verdict, trust: &Trust) -> Option<Ground> {
+fn in_directory(reading: &Reading, verdict: &Verdict, trust: &Trust) -> Vec<Ground> {
     if reading.kind == Kind::Message {
-        return None;
+        return Vec::new();
     }
-    let Some(directory) = &trust.directory else {
-        return Some(Ground::DirectoryMissing);
+    let at = trust.directories.as_ref().zip(verdict.judged_ms);
+    let Some(at) = at.and_then(|(directories, at_ms)| directories.at(at_ms)) else {
+        return vec![Ground::DirectoryMissing];
     };
+    let other_day = (!at.of_that_day).then_some(Ground::DirectoryOfAnotherDay);
+    let lacking = lacking(reading, verdict, &at.directory);
+    other_day.into_iter().chain(lacking).collect()
+}
+
+/// What a directory lacks of a message: its signer, or the domain of its sender.
+fn lacking(reading: &Reading, verdict: &Verdict, directory: &Directory) -> Option<Ground> {
     let hash = &verdict.signer.as_ref()?.sha1;
     let mut providers = directory.with_certificate(hash).peekable();
     if providers.peek().is_none() {

@@ -6,7 +6,7 @@ use super::revocation::{CRL_BYTES_MAX, Crl};
 use super::verify::{AlgorithmId, Failure};
 use crate::digests::DigestAlgorithm;
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most certificates, and the most CRLs, of a kind.
 pub const ITEMS_MAX: usize = 4096;
@@ -26,8 +26,33 @@ pub struct Material {
     pub crls: Vec<Vec<u8>>,
     /// OCSP responses. They are not evaluated: a verdict that lacks revocation data says so.
     pub ocsp: Vec<Vec<u8>>,
-    /// The directory of providers, as it was on the day of the message.
-    pub directory: Option<Directory>,
+    /// The directories of providers.
+    pub directories: Option<Arc<dyn Directories>>,
+}
+
+/// The directories of providers at hand. An old message is judged by that of its day: it changes daily.
+pub trait Directories: std::fmt::Debug + Send + Sync {
+    /// The directory of the day of an instant (milliseconds since 1970), or of the nearest day there is.
+    fn at(&self, at_ms: i64) -> Option<DirectoryAt>;
+}
+
+/// A directory, found for an instant.
+#[derive(Clone, Debug)]
+pub struct DirectoryAt {
+    /// The directory.
+    pub directory: Arc<Directory>,
+    /// Whether it is the one of that day.
+    pub of_that_day: bool,
+}
+
+/// One directory, taken for that of every day.
+impl Directories for Arc<Directory> {
+    fn at(&self, _: i64) -> Option<DirectoryAt> {
+        Some(DirectoryAt {
+            directory: Arc::clone(self),
+            of_that_day: true,
+        })
+    }
 }
 
 /// Why trust material was refused. The caller's to change: judging with half of it would mislead.
@@ -74,7 +99,7 @@ pub struct Trust {
     pub(crate) pinned: Vec<Held>,
     pub(crate) crls: Vec<Crl>,
     pub(crate) has_ocsp: bool,
-    pub(crate) directory: Option<Directory>,
+    pub(crate) directories: Option<Arc<dyn Directories>>,
     pub(crate) memo: Memo,
 }
 
@@ -100,7 +125,7 @@ impl Trust {
             pinned: Vec::new(),
             crls: Vec::new(),
             has_ocsp: false,
-            directory: None,
+            directories: None,
             memo: Memo::default(),
         }
     }
@@ -122,7 +147,7 @@ impl Trust {
             pinned: held("pinned", material.pinned)?,
             crls: crls.collect::<Result<_, _>>()?,
             has_ocsp: !material.ocsp.is_empty(),
-            directory: material.directory,
+            directories: material.directories,
             memo: Memo::default(),
         })
     }

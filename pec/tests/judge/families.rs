@@ -7,6 +7,7 @@ use ceralacca_pec::{DigestAlgorithm, Reader, read};
 use ceralacca_synthetic::damage;
 use ceralacca_synthetic::mail::{Message, MessageKind, PkiOptions, Postal};
 use ceralacca_synthetic::pki::{DigestKind, Keys};
+use std::sync::Arc;
 
 pub const START_MS: i64 = 1_767_225_600_000;
 
@@ -22,7 +23,7 @@ pub fn trust(postal: &Postal) -> Trust {
     let directory = Directory::read(ldif(postal).as_bytes()).unwrap();
     Trust::new(Material {
         anchors: vec![postal.pki().root_der().to_vec()],
-        directory: Some(directory),
+        directories: Some(Arc::new(Arc::new(directory))),
         ..Material::default()
     })
     .unwrap()

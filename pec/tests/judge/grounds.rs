@@ -5,12 +5,16 @@ use crate::make::{
     attribute, indefinite, judge_received, oid, tlv, utc_time,
 };
 use crate::trusted::{crl, serial};
-use ceralacca_pec::judge::{Effect, Ground, Level, Material, Times, Trust, Verdict, judge};
+use ceralacca_pec::judge::{
+    Directories, Directory, DirectoryAt, Effect, Ground, Level, Material, Times, Trust, Verdict,
+    judge,
+};
 use ceralacca_pec::{DigestAlgorithm, read};
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, IsCa,
     KeyUsagePurpose, NameConstraints, RevocationReason, SanType,
 };
+use std::sync::Arc;
 
 /// A verdict on a message that has this ground.
 fn verdict_with(ground: Ground) -> Verdict {
@@ -237,7 +241,8 @@ fn verdict_with(ground: Ground) -> Verdict {
             leaf.custom_extensions.clear();
         }),
         Ground::DirectoryMissing => judged(&good),
-        Ground::NotInDirectory => directory(&chain, "00112233445566778899aabbccddeeff00112233"),
+        Ground::DirectoryOfAnotherDay => in_directories(&chain, Arc::new(Yesterdays(ldif(HASH)))),
+        Ground::NotInDirectory => directory(&chain, HASH),
         Ground::DomainNotManaged => {
             let hash = DigestAlgorithm::Sha1.of(&chain.signer.der);
             let hash: String = hash.as_ref().iter().map(|o| format!("{o:02X}")).collect();
@@ -254,14 +259,37 @@ fn from(from: Option<&str>, cms: &Cms, trust: &Trust) -> Verdict {
     mail.judge(&cms.bytes(), trust)
 }
 
-fn directory(chain: &Chain, hash: &str) -> Verdict {
+/// SHA-1 of no certificate.
+const HASH: &str = "00112233445566778899aabbccddeeff00112233";
+
+fn ldif(hash: &str) -> Arc<Directory> {
     let ldif = format!(
         "dn: providerName=Alfa,o=postacert\nproviderName: Alfa\nproviderCertificateHash: {hash}\n\
          managedDomains: pec.other.example\n"
     );
-    let directory = ceralacca_pec::judge::Directory::read(ldif.as_bytes()).unwrap();
+    Arc::new(Directory::read(ldif.as_bytes()).unwrap())
+}
+
+/// A directory that is never of the day asked for.
+#[derive(Debug)]
+struct Yesterdays(Arc<Directory>);
+
+impl Directories for Yesterdays {
+    fn at(&self, _: i64) -> Option<DirectoryAt> {
+        Some(DirectoryAt {
+            directory: Arc::clone(&self.0),
+            of_that_day: false,
+        })
+    }
+}
+
+fn directory(chain: &Chain, hash: &str) -> Verdict {
+    in_directories(chain, Arc::new(ldif(hash)))
+}
+
+fn in_directories(chain: &Chain, directories: Arc<dyn Directories>) -> Verdict {
     let trust = Trust::new(Material {
-        directory: Some(directory),
+        directories: Some(directories),
         ..chain.material()
     });
     let mail = Mail::default();

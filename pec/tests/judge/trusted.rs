@@ -5,7 +5,8 @@ use crate::make::{
     AT_MS, Chain, Mail, Party, authority, issued, judge_received, name, self_signed, signer, tlv,
 };
 use ceralacca_pec::judge::{
-    Directory, DirectoryError, Ground, Level, Material, Revocation, Times, Trust, TrustError, judge,
+    Directories, Directory, DirectoryError, Ground, Level, Material, Revocation, Times, Trust,
+    TrustError, judge,
 };
 use ceralacca_pec::read;
 use ceralacca_synthetic::pki::Keys;
@@ -13,6 +14,7 @@ use rcgen::{
     BasicConstraints, CertificateRevocationListParams, GeneralSubtree, IsCa, KeyIdMethod, KeyPair,
     NameConstraints, RevocationReason, RevokedCertParams, SerialNumber,
 };
+use std::sync::Arc;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -491,7 +493,9 @@ fn the_directory_names_signers_and_the_domains_they_manage() {
     ] {
         let trust = Trust::new(Material {
             anchors: vec![postal.pki().root_der().to_vec()],
-            directory: ldif.map(|ldif| Directory::read(ldif.as_bytes()).unwrap()),
+            directories: ldif.map(|ldif| -> Arc<dyn Directories> {
+                Arc::new(Arc::new(Directory::read(ldif.as_bytes()).unwrap()))
+            }),
             ..Material::default()
         });
         let verdict = judge(&reading, &trust.unwrap(), Times::default());
