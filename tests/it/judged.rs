@@ -109,6 +109,36 @@ fn without_a_root_no_chain_is_established_and_old_digests_are_remarked() {
 }
 
 #[test]
+fn a_configured_ocsp_response_is_read_and_one_that_is_none_keeps_the_service_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let postal = Postal::new(&PkiOptions::with_keys(Keys::P256), START_MS as i64).unwrap();
+    let good: Vec<Vec<u8>> = messages(&postal)
+        .into_iter()
+        .map(|message| message.bytes)
+        .collect();
+    let root = postal.pki().root_pem().to_owned();
+    // OCSPResponse { responseStatus tryLater }.
+    let later = "\u{30}\u{3}\u{a}\u{1}\u{3}";
+    let trust = [("anchors", root.as_str()), ("ocsp", later)];
+    let served = archive(&trust, &good, folder.path());
+    for code in ["ocsp-not-evaluated", "integral-trusted"] {
+        let found = under(&served, folder.path(), code).len();
+        assert_eq!(found, good.len(), "{code}");
+    }
+    let installation = Installation::new(&[LOG]);
+    std::fs::write(installation.path("ocsp.der"), "no response").unwrap();
+    let tables = format!(
+        "[development]\nplain_text = true\n[trust]\nocsp = [\"ocsp.der\"]\n[[log]]\nid = \"{LOG}\"\n"
+    );
+    installation.configure("127.0.0.1:0", &tables);
+    let output = installation.serve_in_vain();
+    assert_eq!(output.status.code(), Some(2));
+    let line = String::from_utf8(output.stderr).unwrap();
+    let expected = "ocsp: number 0 is no readable OCSP response";
+    assert!(line.contains(expected), "{line}");
+}
+
+#[test]
 fn trust_material_that_is_none_keeps_the_service_from_starting() {
     let installation = Installation::new(&[LOG]);
     std::fs::write(

@@ -46,6 +46,8 @@ pub(crate) struct Extensions<'a> {
     pub basic_constraints: Option<(bool, Option<u32>)>,
     /// Whether signing mail is among the purposes, where purposes are stated.
     pub for_mail: Option<bool>,
+    /// Whether answering for its issuer (id-kp-OCSPSigning) is among the purposes, by name.
+    pub for_ocsp: bool,
     pub alt_names: Vec<Value<'a>>,
     pub name_constraints: Option<Value<'a>>,
     pub unknown_critical: bool,
@@ -241,6 +243,9 @@ impl<'a> Extensions<'a> {
                         || purpose.content.strip_prefix(OID_PURPOSE) == Some(&[4])
                 });
                 self.for_mail = Some(for_mail);
+                self.for_ocsp = purposes
+                    .iter()
+                    .any(|purpose| purpose.content.strip_prefix(OID_PURPOSE) == Some(&[9]));
             }
             // Policies: every policy is accepted.
             Some([32]) => {}

@@ -96,8 +96,14 @@ pub enum Ground {
     RevocationUnknown,
     /// No data say whether a certificate of an authority was revoked.
     IssuerRevocationUnknown,
-    /// The OCSP responses handed in are kept, not evaluated.
+    /// An OCSP response handed in is an error of the responder, or of a type that is not known.
     OcspNotEvaluated,
+    /// An OCSP response of the certificate does not count.
+    OcspRefused,
+    /// The OCSP response of the certificate does not reach the time of the signature.
+    OcspOutOfDate,
+    /// The OCSP responder does not know the certificate.
+    OcspUnknown,
     /// The certificate was revoked after the signature.
     RevokedLater,
     /// The certificate was revoked at receipt.
@@ -142,7 +148,7 @@ pub enum Ground {
 
 impl Ground {
     /// All of them.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 62] = [
         Self::NoSignature,
         Self::SignatureEmpty,
         Self::SignatureTooLarge,
@@ -182,6 +188,9 @@ impl Ground {
         Self::RevocationUnknown,
         Self::IssuerRevocationUnknown,
         Self::OcspNotEvaluated,
+        Self::OcspRefused,
+        Self::OcspOutOfDate,
+        Self::OcspUnknown,
         Self::RevokedLater,
         Self::RevokedAtReceipt,
         Self::ExpiredAtReceipt,
@@ -437,8 +446,26 @@ impl Ground {
             Self::OcspNotEvaluated => (
                 "ocsp-not-evaluated",
                 Effect::Note,
-                "Le risposte OCSP fornite sono conservate, non valutate.",
-                "The OCSP responses handed in are kept, not evaluated.",
+                "Una risposta OCSP fornita non è valutata: è un errore del servizio, o di un tipo sconosciuto.",
+                "An OCSP response handed in is not evaluated: an error of the responder, or of an unknown type.",
+            ),
+            Self::OcspRefused => (
+                "ocsp-refused",
+                Effect::Note,
+                "Una risposta OCSP sul certificato non vale: firma, risponditore o date non sono ammissibili.",
+                "An OCSP response of the certificate does not count: its signature, responder or dates are not acceptable.",
+            ),
+            Self::OcspOutOfDate => (
+                "ocsp-out-of-date",
+                Effect::Note,
+                "La risposta OCSP sul certificato non copre il momento della firma.",
+                "The OCSP response of the certificate does not cover the time of the signature.",
+            ),
+            Self::OcspUnknown => (
+                "ocsp-unknown",
+                Effect::Note,
+                "Il risponditore OCSP non conosce il certificato.",
+                "The OCSP responder does not know the certificate.",
             ),
             Self::RevokedLater => (
                 "revoked-later",

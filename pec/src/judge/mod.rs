@@ -10,16 +10,16 @@
 //! Messages carry no revocation data, and old CRLs are rarely at hand. That none is at hand is said
 //! ([`Ground::RevocationUnknown`], [`Verdict::revocation`]) and does not lower the level: it is a limit of what
 //! was looked at, not something found against the signer. Who needs more asks for [`Revocation::Good`], and
-//! hands in a CRL made after the signature and before the certificate expired.
+//! hands in a CRL or an OCSP response made after the signature and before the certificate expired.
 //!
 //! # Not here
-//! OCSP responses (said: [`Ground::OcspNotEvaluated`]); time-stamps in unsigned attributes; certificate policies.
+//! OCSP responses inside a signature; time-stamps in unsigned attributes; certificate policies.
 //!
 //! # Map, in reading order
 //! - [`verdict`], [`ground`]: the answer, and the closed list of what it says
 //! - `ber`, `time`, `certificate`, `verify`: octets to values; algorithms
 //! - [`cms`]: SignedData, and its signers over a content
-//! - [`path`], `constraints`, [`revocation`], [`trust`]: from a certificate to an anchor
+//! - [`path`], `constraints`, [`revocation`], [`ocsp`], [`trust`]: from a certificate to an anchor
 //! - [`directory`]: the directory of providers
 //! - [`mod@explain`]: what a broken signature would need to be good
 
@@ -30,6 +30,7 @@ mod constraints;
 pub mod directory;
 pub mod explain;
 pub mod ground;
+pub mod ocsp;
 pub mod path;
 pub mod revocation;
 mod time;
@@ -215,13 +216,27 @@ impl Standing<'_> {
         at_ms: i64,
         grounds: &mut Vec<Ground>,
     ) -> Revocation {
-        let status = |certificate: &Certificate<'_>, issuer: &Certificate<'_>| {
+        let by_crls = |certificate: &Certificate<'_>, issuer: &Certificate<'_>| {
             let crls = self.trust.crls.iter().chain(self.crls);
             revocation::status(crls, certificate, issuer, at_ms, &self.trust.memo)
         };
+        let is_revoked = |certificate: &Certificate<'_>, issuer: &Certificate<'_>| {
+            let said = by_crls(certificate, issuer);
+            matches!(said, Revocation::Revoked(_) | Revocation::Later(_))
+        };
+        let judged = ocsp::Judged {
+            memo: &self.trust.memo,
+            is_revoked: &is_revoked,
+        };
+        let status = |certificate: &Certificate<'_>, issuer: &Certificate<'_>| {
+            let responses = &self.trust.ocsp;
+            let mut said = ocsp::status(responses, certificate, issuer, at_ms, &judged);
+            said.revocation = revocation::worse(said.revocation, by_crls(certificate, issuer));
+            said
+        };
         for pair in chain.windows(2).skip(1) {
             if let [certificate, issuer] = pair {
-                match status(certificate, issuer) {
+                match status(certificate, issuer).revocation {
                     Revocation::Revoked(_) => grounds.push(Ground::IssuerRevoked),
                     Revocation::Unknown => grounds.push(Ground::IssuerRevocationUnknown),
                     Revocation::Good | Revocation::Later(_) => {}
@@ -229,14 +244,17 @@ impl Standing<'_> {
             }
         }
         let issuer = chain.get(1).cloned().or_else(|| self.issuer_of_pinned());
-        let known = issuer.map_or(Revocation::Unknown, |issuer| status(self.signer, &issuer));
+        let said = issuer.map(|issuer| status(self.signer, &issuer));
+        let (known, notes) = said.map_or((Revocation::Unknown, Vec::new()), |said| {
+            (said.revocation, said.notes)
+        });
         match known {
             Revocation::Good => {}
             Revocation::Later(_) => grounds.push(Ground::RevokedLater),
             Revocation::Revoked(_) => grounds.push(Ground::Revoked),
             Revocation::Unknown => {
                 grounds.push(Ground::RevocationUnknown);
-                grounds.extend(self.trust.has_ocsp.then_some(Ground::OcspNotEvaluated));
+                grounds.extend(notes);
             }
         }
         known

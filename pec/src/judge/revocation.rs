@@ -1,4 +1,4 @@
-//! Whether a certificate was revoked at an instant, by the CRLs at hand.
+//! Whether a certificate was revoked at an instant, by the CRLs at hand; by OCSP responses: see `ocsp`.
 //!
 //! # Invariants
 //! 1. A CRL counts if the issuer of the certificate signed it. Delta and partial CRLs (a critical extension)
@@ -27,7 +27,7 @@ const REMOVED: u8 = 8;
 /// What is known of a certificate at an instant.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Revocation {
-    /// Not revoked, as far as the CRL reaches.
+    /// Not revoked, as far as the CRL or the OCSP response reaches.
     Good,
     /// Not yet revoked at the instant, but later: from this instant (milliseconds since 1970).
     Later(i64),
@@ -163,12 +163,21 @@ pub(crate) fn status<'c>(
     memo: &Memo,
 ) -> Revocation {
     let counting = crls.filter(|crl| crl.counts_for(issuer, memo));
-    let rank = |status: &Revocation| match status {
-        Revocation::Unknown => 0,
-        Revocation::Good => 1,
-        Revocation::Later(_) => 2,
-        Revocation::Revoked(_) => 3,
-    };
     let said = counting.map(|crl| crl.status(certificate, at_ms));
-    said.max_by_key(rank).unwrap_or(Revocation::Unknown)
+    said.fold(Revocation::Unknown, worse)
+}
+
+/// The worse of two that were said, and unknown last; of two of a kind, the earlier.
+pub(crate) fn worse(one: Revocation, other: Revocation) -> Revocation {
+    let rank = |status: Revocation| match status {
+        Revocation::Unknown => (0, 0),
+        Revocation::Good => (1, 0),
+        Revocation::Later(from_ms) => (2, from_ms),
+        Revocation::Revoked(from_ms) => (3, from_ms),
+    };
+    let ((one_kind, one_ms), (other_kind, other_ms)) = (rank(one), rank(other));
+    match one_kind.cmp(&other_kind).then(other_ms.cmp(&one_ms)) {
+        std::cmp::Ordering::Less => other,
+        _ => one,
+    }
 }

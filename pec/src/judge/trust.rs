@@ -2,6 +2,7 @@
 
 use super::certificate::{CERTIFICATE_BYTES_MAX, Certificate};
 use super::directory::Directory;
+use super::ocsp::Response;
 use super::revocation::{CRL_BYTES_MAX, Crl};
 use super::verify::{AlgorithmId, Failure};
 use crate::digests::DigestAlgorithm;
@@ -24,7 +25,7 @@ pub struct Material {
     pub pinned: Vec<Vec<u8>>,
     /// CRLs (DER).
     pub crls: Vec<Vec<u8>>,
-    /// OCSP responses. They are not evaluated: a verdict that lacks revocation data says so.
+    /// OCSP responses (DER), of certificates of signers and of authorities.
     pub ocsp: Vec<Vec<u8>>,
     /// The directories of providers.
     pub directories: Option<Arc<dyn Directories>>,
@@ -70,6 +71,11 @@ pub enum TrustError {
         /// Its index.
         index: usize,
     },
+    /// An OCSP response is none, or too long. An error that a responder answered with is a response.
+    Ocsp {
+        /// Its index.
+        index: usize,
+    },
     /// A list is too long.
     TooMany {
         /// The list.
@@ -84,6 +90,7 @@ impl std::fmt::Display for TrustError {
                 write!(f, "{list}: number {index} is no readable certificate")
             }
             Self::Crl { index } => write!(f, "crls: number {index} is no readable complete CRL"),
+            Self::Ocsp { index } => write!(f, "ocsp: number {index} is no readable OCSP response"),
             Self::TooMany { list } => write!(f, "{list}: more than {ITEMS_MAX}"),
         }
     }
@@ -98,7 +105,7 @@ pub struct Trust {
     pub(crate) intermediates: Vec<Held>,
     pub(crate) pinned: Vec<Held>,
     pub(crate) crls: Vec<Crl>,
-    pub(crate) has_ocsp: bool,
+    pub(crate) ocsp: Vec<Response>,
     pub(crate) directories: Option<Arc<dyn Directories>>,
     pub(crate) memo: Memo,
 }
@@ -124,7 +131,7 @@ impl Trust {
             intermediates: Vec::new(),
             pinned: Vec::new(),
             crls: Vec::new(),
-            has_ocsp: false,
+            ocsp: Vec::new(),
             directories: None,
             memo: Memo::default(),
         }
@@ -141,12 +148,17 @@ impl Trust {
         if material.crls.len() > ITEMS_MAX {
             return Err(TrustError::TooMany { list: "crls" });
         }
+        if material.ocsp.len() > ITEMS_MAX {
+            return Err(TrustError::TooMany { list: "ocsp" });
+        }
+        let ocsp = material.ocsp.iter().enumerate();
+        let ocsp = ocsp.map(|(index, der)| Response::read(der).ok_or(TrustError::Ocsp { index }));
         Ok(Self {
             anchors: held("anchors", material.anchors)?,
             intermediates: held("intermediates", material.intermediates)?,
             pinned: held("pinned", material.pinned)?,
             crls: crls.collect::<Result<_, _>>()?,
-            has_ocsp: !material.ocsp.is_empty(),
+            ocsp: ocsp.collect::<Result<_, _>>()?,
             directories: material.directories,
             memo: Memo::default(),
         })

@@ -4,6 +4,7 @@ use crate::make::{
     ADDRESS, AT_MS, Chain, Cms, DSA_SHA1, MD5, Mail, PKCS9, SHA512, SignerInfo, algorithm,
     attribute, indefinite, judge_received, oid, tlv, utc_time,
 };
+use crate::respond::{Ocsp, UNKNOWN};
 use crate::trusted::{crl, serial};
 use ceralacca_pec::judge::{
     Directories, Directory, DirectoryAt, Effect, Ground, Level, Material, Times, Trust, Verdict,
@@ -47,6 +48,12 @@ fn verdict_with(ground: Ground) -> Verdict {
     let with_crl = |crl: Vec<u8>| {
         with(Material {
             crls: vec![crl],
+            ..chain.material()
+        })
+    };
+    let with_ocsp = |response: Vec<u8>| {
+        with(Material {
+            ocsp: vec![response],
             ..chain.material()
         })
     };
@@ -184,9 +191,25 @@ fn verdict_with(ground: Ground) -> Verdict {
         Ground::ShortKey => weak(|made| made.with_digest("sha256")),
         Ground::RevocationUnknown | Ground::IssuerRevocationUnknown => judged(&good),
         Ground::OcspNotEvaluated => with(Material {
-            ocsp: vec![b"anything".to_vec()],
+            ocsp: vec![vec![0x30, 3, 0x0a, 1, 3]],
             ..chain.material()
         }),
+        Ground::OcspRefused => with_ocsp(Ocsp::of(&chain).signed_by(&chain.signer)),
+        Ground::OcspOutOfDate => with_ocsp(
+            Ocsp {
+                made: "20250101000000Z",
+                next: Some("20250102000000Z"),
+                ..Ocsp::of(&chain)
+            }
+            .signed_by(&chain.middle),
+        ),
+        Ground::OcspUnknown => with_ocsp(
+            Ocsp {
+                status: UNKNOWN.to_vec(),
+                ..Ocsp::of(&chain)
+            }
+            .signed_by(&chain.middle),
+        ),
         Ground::RevokedLater => with_crl(crl(&chain.middle, &own(2027), (2027, 2028))),
         Ground::RevokedAtReceipt => {
             let trust = Trust::new(Material {

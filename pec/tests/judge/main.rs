@@ -6,6 +6,8 @@ mod cost;
 mod families;
 mod grounds;
 mod make;
+mod ocsp;
 mod openssl;
+mod respond;
 mod samples;
 mod trusted;
