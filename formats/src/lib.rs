@@ -16,6 +16,7 @@
 //! - [`secret`], [`encrypt`]: class secrets, derived keys; compress, then encrypt
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
+//! - [`sample`]: which leaves an auditor's seed names
 //! - [`proof`], [`acknowledgement`]: the two documents that leave the archive
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -40,6 +41,7 @@ pub mod metadata;
 pub mod note;
 pub mod oracle;
 pub mod proof;
+pub mod sample;
 pub mod secret;
 pub mod tile;
 pub mod tree;

@@ -11,6 +11,8 @@
 use crate::id::TreeSize;
 use crate::tree::{CompactRange, LeafHash, NodeHash, NodeReader};
 use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 /// Hashes in a full tile.
@@ -38,6 +40,56 @@ impl TileId {
         }
         groups.reverse();
         format!("tile/{}/{}", self.level, groups.join("/"))
+    }
+}
+
+/// A tile as tlog-tiles names it: full, or its first entries.
+///
+/// ```text
+/// tile/<level>/<number>           full
+/// tile/<level>/<number>.p/<W>     its first W entries, 1 to 255
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TilePath {
+    /// Which tile.
+    pub id: TileId,
+    /// How many of its entries; none for all 256.
+    pub width: Option<NonZeroU8>,
+}
+
+impl TilePath {
+    /// Reads a path in its one spelling; `None` for any other text.
+    pub fn parse(path: &str) -> Option<Self> {
+        let (level, rest) = path.strip_prefix("tile/")?.split_once('/')?;
+        let (number, width) = match rest.split_once(".p/") {
+            None => (rest, None),
+            Some((number, width)) => (number, Some(width.parse().ok()?)),
+        };
+        let mut value = 0u64;
+        for group in number.split('/') {
+            let digits: u64 = group.strip_prefix('x').unwrap_or(group).parse().ok()?;
+            value = value.checked_mul(1000)?.checked_add(digits)?;
+        }
+        let id = TileId {
+            level: level.parse().ok()?,
+            number: value,
+        };
+        // What was read leniently counts only if it is spelled the one way.
+        let read = Self { id, width };
+        (read.to_string() == path).then_some(read)
+    }
+
+    /// Entries in it.
+    pub fn entries(self) -> usize {
+        self.width
+            .map_or(TILE_WIDTH, |width| usize::from(width.get()))
+    }
+}
+
+impl fmt::Display for TilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id.path())?;
+        self.width.map_or(Ok(()), |width| write!(f, ".p/{width}"))
     }
 }
 
@@ -331,6 +383,62 @@ mod tests {
         assert_eq!(path(1_234_067), "tile/0/x001/x234/067");
         assert_eq!(path(5), "tile/0/005");
         assert_eq!(path(1000), "tile/0/x001/000");
+    }
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        let id = |level, number| TileId { level, number };
+        for (text, id, width) in [
+            ("tile/0/000", id(0, 0), None),
+            ("tile/0/005.p/1", id(0, 5), NonZeroU8::new(1)),
+            ("tile/1/x001/x234/067", id(1, 1_234_067), None),
+            ("tile/7/x001/000.p/255", id(7, 1000), NonZeroU8::new(255)),
+            (
+                "tile/0/x018/x446/x744/x073/x709/x551/615",
+                id(0, u64::MAX),
+                None,
+            ),
+        ] {
+            let path = TilePath::parse(text).unwrap();
+            assert_eq!(path, TilePath { id, width });
+            assert_eq!(path.to_string(), text);
+            let entries = width.map_or(256, |width| usize::from(width.get()));
+            assert_eq!(path.entries(), entries);
+        }
+        for bad in [
+            "",
+            "tile",
+            "tile/",
+            "tile/0",
+            "tile/0/",
+            "tile/0/5",
+            "tile/0/05",
+            "tile/0/0005",
+            "tile/00/005",
+            "tile/+0/005",
+            "tile/256/005",
+            "tile/0/x005",
+            "tile/0/001/234",
+            "tile/0/x000/005",
+            "tile/0/x1/005",
+            "tile/0/X001/005",
+            "tile/0/-05",
+            "tile/0/+05",
+            "tile/0/005/",
+            "tile/0//005",
+            "/tile/0/005",
+            "tile/0/005.p",
+            "tile/0/005.p/",
+            "tile/0/005.p/0",
+            "tile/0/005.p/256",
+            "tile/0/005.p/01",
+            "tile/0/005.p/1/",
+            "tile/0/005.p/1.p/1",
+            "tile/entries/005",
+            "tile/0/x018/x446/x744/x073/x709/x551/616",
+        ] {
+            assert_eq!(TilePath::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

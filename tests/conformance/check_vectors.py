@@ -287,6 +287,21 @@ def checkpoint_vector(_):
     shown("the signed note", vkey, signature)
 
 
+def sample(path):
+    """Which leaves a seed names in a tree of some size."""
+    for line in path.read_text("ascii").splitlines():
+        seed, size, count, *stated = line.split(" ")
+        seed, size, count, named, counter = bytes.fromhex(seed), int(size), int(count), [], 0
+        while len(named) < count:
+            numbers = struct.pack(">QH", size, len(seed)), seed, struct.pack(">Q", counter)
+            draw = int.from_bytes(sha256(b"ceralacca v1 sample\0", *numbers)[:8], "big")
+            if draw < 2**64 - 2**64 % size and draw % size not in named:
+                named.append(draw % size)
+            counter += 1
+        same(f"sample.txt: {count} of {size}", named, [int(index) for index in stated])
+    shown("sample.txt: first line", path.read_text("ascii").splitlines()[0])
+
+
 def families(path):
     """One row of every family and kind of row: `family: key => value`."""
     record, unit = struct.Struct(">QHQ").pack, struct.Struct(">QH").pack
@@ -545,6 +560,7 @@ FILES = {
         "object-wrap.txt": object_wrap,
         "dictionaries.txt": dictionaries,
         "acknowledgement.json": acknowledgement,
+        "sample.txt": sample,
         "record.tlog-proof": proof,
     },
     "tests/vectors": {"families.txt": families},

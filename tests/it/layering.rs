@@ -32,7 +32,7 @@ const FORMATS: &[&[&str]] = &[
         "checkpoint",
         "tile",
     ],
-    &["encrypt", "oracle", "proof", "acknowledgement"],
+    &["encrypt", "oracle", "proof", "acknowledgement", "sample"],
 ];
 
 /// Engine, and the files, or folders ending in a slash, that may name it.
