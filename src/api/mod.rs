@@ -19,6 +19,7 @@ mod cut;
 mod operations;
 mod reissue;
 mod status;
+mod streams;
 mod submission;
 mod trace;
 
@@ -33,6 +34,7 @@ use auth::Caller;
 use blocking::Blocking;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
 use tonic::codec::CompressionEncoding;
 use tonic::service::{LayerExt, Routes, RoutesBuilder};
 use tonic::{Response, Status};
@@ -70,7 +72,12 @@ pub struct Limits {
     pub read_threads: usize,
     /// Objects given again at a time; each has a thread.
     pub reissues_max: usize,
-    /// How long an upload waits for its next piece, and a *duplicato* for its reader, before it is given up.
+    /// Replays of leaves at a time; each holds a megabyte or less, and no thread.
+    pub replays_max: usize,
+    /// Streams of checkpoints at a time.
+    pub watches_max: usize,
+    /// How long an upload waits for its next piece, and a *duplicato* or a replay for its reader, before it is given
+    /// up.
     pub stream_idle: Duration,
 }
 
@@ -84,6 +91,8 @@ impl Default for Limits {
             submit_threads: 8,
             read_threads: 8,
             reissues_max: 16,
+            replays_max: 16,
+            watches_max: 1024,
             stream_idle: Duration::from_secs(60),
         }
     }
@@ -109,6 +118,9 @@ struct Shared {
     reads: Blocking,
     uploads: Blocking,
     reissues: Blocking,
+    replays: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
     started: Duration,
 }
 
@@ -130,7 +142,15 @@ impl Service {
             reads: Blocking::new(limits.read_threads),
             uploads: Blocking::new(limits.uploads_max),
             reissues: Blocking::new(limits.reissues_max),
+            replays: Arc::new(Semaphore::new(limits.replays_max)),
+            watches: Arc::new(Semaphore::new(limits.watches_max)),
+            stopping: watch::Sender::new(false),
         }))
+    }
+
+    /// Tells the streams without an end that the service stops.
+    pub fn drain(&self) {
+        self.0.stopping.send_replace(true);
     }
 
     /// All services, with reflection.

@@ -10,6 +10,7 @@ use crate::record::open::RecordError;
 use crate::record::upload::RestageError;
 use crate::sequencer::SubmitError;
 use crate::store::StoreError;
+use ceralacca_formats::sample::SampleError;
 use std::time::Duration;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -101,6 +102,14 @@ pub(super) fn stopping() -> Status {
         "the service is stopping".to_owned(),
         &[],
     )
+}
+
+/// As many streams of checkpoints as there may be: a place is free when one ends.
+pub(super) fn too_many_streams() -> Status {
+    let mut details = details("TOO_MANY_STREAMS", &[]);
+    details.set_retry_info(Some(RETRY));
+    let message = "too many streams at a time";
+    Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
 /// A stream that stood still; of an upload, nothing was recorded.
@@ -236,6 +245,38 @@ pub(super) fn read(error: ReadError) -> Status {
             ];
             with(Code::OutOfRange, "BEYOND_TREE", error.to_string(), &numbers)
         }
+        ReadError::NoLeaf { size } => {
+            let numbers = [("tree_size", size.get())];
+            with(Code::NotFound, "LEAF_UNKNOWN", error.to_string(), &numbers)
+        }
+        ReadError::TooWide { leaves, limit } => {
+            let mut details = details("RANGE_NEEDED", &[("leaves", leaves), ("limit", limit)]);
+            let message = error.to_string();
+            details.add_bad_request_violation("end_index", &message);
+            Status::with_error_details(Code::InvalidArgument, message, details)
+        }
+        ReadError::NotKept { size, below, above } => {
+            let numbers = [
+                ("tree_size", size.get()),
+                ("kept_below", below.get()),
+                ("kept_above", above.get()),
+            ];
+            let message = format!("{error}; the next ones have {below} and {above}");
+            with(Code::NotFound, "CHECKPOINT_NOT_KEPT", message, &numbers)
+        }
+        ReadError::NoInterval(at) => {
+            let numbers = [("interval_at_ms", at.get())];
+            with(
+                Code::NotFound,
+                "INTERVAL_UNKNOWN",
+                error.to_string(),
+                &numbers,
+            )
+        }
+        ReadError::IntervalOpen { interval, end } => {
+            let numbers = [("interval_ms", interval.get()), ("end_ms", end.get())];
+            with(Code::NotFound, "INTERVAL_OPEN", error.to_string(), &numbers)
+        }
         ReadError::Store(error) | ReadError::Record(RecordError::Store(error)) => store(&error),
         ReadError::Missing(_) | ReadError::Record(_) => {
             tracing::error!(error = chain(&error), "read");
@@ -259,6 +300,7 @@ pub(super) fn desk(error: DeskError) -> Status {
                 &numbers,
             )
         }
+        DeskError::Sample(error) => sample(error),
         DeskError::Read(error) => read(error),
         DeskError::Disclosure(error) => {
             tracing::error!(error = chain(&error), "record a disclosure");
@@ -268,6 +310,19 @@ pub(super) fn desk(error: DeskError) -> Status {
                 "the disclosure could not be recorded, so nothing is shown".to_owned(),
                 &[],
             )
+        }
+    }
+}
+
+fn sample(error: SampleError) -> Status {
+    match error {
+        SampleError::Seed(_) => invalid("seed", "SEED", &error.to_string()),
+        SampleError::Count { count, size } => {
+            let numbers = [("count", count as u64), ("tree_size", size.get())];
+            let mut details = details("SAMPLE", &numbers);
+            let message = error.to_string();
+            details.add_bad_request_violation("count", &message);
+            Status::with_error_details(Code::InvalidArgument, message, details)
         }
     }
 }

@@ -11,6 +11,7 @@
 //! records      every metadata row opens under its keys and recomputes the commitment in its leaf
 //! contents     every part opens; length, SHA-256, BLAKE3
 //! index        postings below `indexed` are exactly the terms of the records
+//! leaf hashes  rows of every run are those of its tiles
 //! client keys  name a leaf of their interval
 //! dictionaries are those of this program
 //! ```
@@ -21,6 +22,7 @@
 //!    interval table, size and root of each kept checkpoint, and the uploads under way; the first
 //!    [`DAMAGES_MAX`] damages are named, all are counted.
 
+use crate::index::hashes;
 use crate::keyring::Keyring;
 use crate::record::open::{self, RecordError};
 use crate::sequencer::Span;
@@ -32,6 +34,7 @@ use crate::store::cf::idempotency::Idempotency;
 use crate::store::cf::index::{Index, Posting};
 use crate::store::cf::interval::{IntervalRow, Intervals, Phase};
 use crate::store::cf::leaf::Leaves;
+use crate::store::cf::leaf_hash::{HashBucket, LeafHashes};
 use crate::store::cf::metadata::EncryptedMetadata;
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::cf::staging::Staging;
@@ -120,6 +123,16 @@ pub enum Damage {
     Index {
         /// Which record.
         index: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A row of the leaves by hash is not that of the tiles.
+    #[error("leaves by hash, bucket {bucket} of run {run}: {why}")]
+    LeafHash {
+        /// First byte of the hashes.
+        bucket: u8,
+        /// Which 65536 leaves.
+        run: u64,
         /// What is wrong.
         why: &'static str,
     },
@@ -233,6 +246,7 @@ pub fn check(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Report {
     records(subject, tip, &spans, &mut report, progress);
     contents(subject, &mut report);
     index(subject, tip, &spans, &mut report);
+    leaf_hashes(subject, tip, &mut report);
     client_keys(subject, &spans, &mut report);
     dictionaries(subject, &mut report);
     report
@@ -723,6 +737,41 @@ fn postings(
         index: opened.leaf.seq,
     };
     Some(tokens.into_iter().map(posting).collect())
+}
+
+/// Compares the runs of leaf hashes with the tiles, run by run; tiles were compared with the leaves before.
+fn leaf_hashes(subject: &Subject<'_>, tip: Tip, report: &mut Report) {
+    let covered = match hashes::covered(subject.store) {
+        Ok(covered) => covered,
+        Err(error) => return report.unreadable(Family::LeafHash, &error),
+    };
+    let full = covered.min(tip.size).get() / hashes::RUN_LEAVES;
+    for run in 0..full {
+        // A tile that cannot be read was reported as it filled.
+        let Ok(expected) = hashes::rows(subject.store, run) else {
+            continue;
+        };
+        for (first, expected) in (0..=u8::MAX).zip(expected) {
+            let bucket = HashBucket { first, run };
+            let why = match subject.store.read::<LeafHashes>(&bucket) {
+                Ok(Some(found)) if found == expected => continue,
+                Ok(Some(_)) => "has other leaves than the tiles",
+                Ok(None) => "is missing",
+                Err(_) => "does not read",
+            };
+            let bucket = first;
+            report.add(Damage::LeafHash { bucket, run, why });
+        }
+    }
+    each::<LeafHashes>(subject.store, report, |key, _, report| {
+        if key.run >= full {
+            report.add(Damage::LeafHash {
+                bucket: key.first,
+                run: key.run,
+                why: "is beyond the tree or its run",
+            });
+        }
+    });
 }
 
 fn client_keys(subject: &Subject<'_>, spans: &[Span], report: &mut Report) {

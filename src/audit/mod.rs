@@ -5,9 +5,15 @@
 //!    older size.
 //! 2. Nothing here writes.
 //!
+//! - `leaves`: leaves by range and by hash; `kept`: checkpoints that were kept
 //! - [`fsck`]: rehashes all that is held; the oracle of the tests
 
 pub mod fsck;
+mod kept;
+mod leaves;
+
+pub use kept::Kept;
+pub use leaves::{LEAVES_MAX, RUNS_MAX, Within};
 
 use crate::index::{Coverage, LogIndex, Query};
 use crate::keyring::Keyring;
@@ -16,7 +22,7 @@ use crate::sequencer::{Published, PublishedCell, published};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::tile::Tiles;
 use crate::store::{Order, Rows, Store, StoreError};
-use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
+use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Leaf};
 use ceralacca_formats::metadata::Field;
 use ceralacca_formats::proof::ProofFile;
@@ -44,6 +50,41 @@ pub enum ReadError {
         second: TreeSize,
         /// The size of the tree.
         size: TreeSize,
+    },
+    /// No leaf has this hash. The caller's fault.
+    #[error("no leaf of a tree of {size} has this hash, or none where it was looked for")]
+    NoLeaf {
+        /// The size of the tree.
+        size: TreeSize,
+    },
+    /// A leaf is looked for among too many. The caller's to narrow.
+    #[error("a leaf by its hash among {leaves} leaves: name a range of at most {limit}")]
+    TooWide {
+        /// Among so many.
+        leaves: u64,
+        /// At most among so many.
+        limit: u64,
+    },
+    /// No checkpoint of this size was kept. The caller's fault: take one that was.
+    #[error("no checkpoint of {size} leaves was kept")]
+    NotKept {
+        /// The size asked for.
+        size: TreeSize,
+        /// The largest kept one below it, 0 for none.
+        below: TreeSize,
+        /// The smallest kept one above it.
+        above: TreeSize,
+    },
+    /// There is no interval at this instant. The caller's fault.
+    #[error("no interval holds the instant {0}")]
+    NoInterval(UtcMillis),
+    /// The interval has no checkpoint yet. Retry after its end.
+    #[error("interval {interval} is open until {end} and has no checkpoint yet")]
+    IntervalOpen {
+        /// Which.
+        interval: IntervalId,
+        /// When it is to be cut.
+        end: UtcMillis,
     },
     /// A row that must be there is not. An alarm: run `fsck`.
     #[error("{0} is missing: run fsck")]
@@ -142,6 +183,17 @@ impl Reader {
         index: LeafIndex,
         size: TreeSize,
     ) -> Result<Vec<NodeHash>, ReadError> {
+        let paths = self.inclusions(state, &[index], size)?;
+        Ok(paths.into_iter().flatten().collect())
+    }
+
+    /// The inclusion proofs of leaves at one size not above the published one; tiles that they share are read once.
+    pub fn inclusions(
+        &self,
+        state: &Published,
+        indexes: &[LeafIndex],
+        size: TreeSize,
+    ) -> Result<Vec<Vec<NodeHash>>, ReadError> {
         if size > state.tip.size {
             return Err(ReadError::Sizes {
                 first: size,
@@ -149,11 +201,11 @@ impl Reader {
                 size: state.tip.size,
             });
         }
-        if !index.is_within(size) {
-            return Err(ReadError::OutOfRange { index, size });
-        }
         let mut nodes = TileNodes::new(&state.frontier, |id| self.tile(id));
-        prove_inclusion(&mut nodes, index, size).map_err(from_prove)
+        let paths = indexes
+            .iter()
+            .map(|index| prove_inclusion(&mut nodes, *index, size).map_err(from_prove));
+        paths.collect()
     }
 
     /// The consistency proof between two sizes not above the published one.
@@ -175,7 +227,7 @@ impl Reader {
         prove_consistency(&mut nodes, first, second).map_err(from_prove)
     }
 
-    fn tile(&self, id: TileId) -> Result<Arc<ceralacca_formats::tile::Tile>, ReadError> {
+    pub(crate) fn tile(&self, id: TileId) -> Result<Arc<ceralacca_formats::tile::Tile>, ReadError> {
         let tile = self.store.read::<Tiles>(&id)?;
         tile.map(Arc::new).ok_or(ReadError::Missing("a tile"))
     }

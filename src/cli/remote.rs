@@ -241,7 +241,7 @@ impl Remote {
     /// The last published checkpoint.
     pub async fn checkpoint(&self) -> Answered<v1::GetCheckpointResponse> {
         let log = self.log.clone();
-        let request = v1::GetCheckpointRequest { log };
+        let request = v1::GetCheckpointRequest { log, which: None };
         let answer = self.audit().get_checkpoint(request).await?;
         Ok(answer.into_inner())
     }
@@ -249,7 +249,12 @@ impl Remote {
     /// A record, and its proof file if it is asked for.
     pub async fn record(&self, index: u64, proof: bool) -> Answered<v1::GetRecordResponse> {
         let log = self.log.clone();
-        let request = v1::GetRecordRequest { log, index, proof };
+        let request = v1::GetRecordRequest {
+            log,
+            index,
+            proof,
+            ..v1::GetRecordRequest::default()
+        };
         let answer = self.audit().get_record(request).await?;
         Ok(answer.into_inner())
     }

@@ -1,8 +1,9 @@
 //! The desk: what is shown to those who may see it, and every showing recorded.
 //!
 //! ```text
-//! Permit<Prove>    leaves, inclusion and consistency proofs: hashes only, no disclosure
-//! Permit<Read>     a record by its index
+//! Permit<Checkpoint>  checkpoints
+//! Permit<Prove>    leaves, inclusion and consistency proofs, samples: hashes only, no disclosure
+//! Permit<Read>     a record by its index or the hash of its leaf
 //! Permit<Search>   the trace
 //! Permit<Reissue>  an object's exact bytes
 //! ```
@@ -12,23 +13,25 @@
 //! 2. What is shown was recorded as disclosed before ([`crate::disclosure`]).
 //! 3. Who may not see a record gets one and the same answer whether it exists or not ([`DeskError::NotShown`]).
 
+mod proofs;
 mod reissue;
 mod search;
 mod transaction;
 
+pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf};
 pub use reissue::Duplicato;
 pub use search::{Page, PageToken, READS_MAX, SearchQuery, TokenError};
 pub use transaction::{Step, Story};
 
-use crate::access::{Permit, Prove, Read};
+use crate::access::{Permit, Read};
 use crate::audit::{ReadError, Reader};
 use crate::disclosure::Disclosures;
 use crate::record::open::{Opened, RecordError};
 use crate::sequencer::{Published, SubmitError};
-use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
-use ceralacca_formats::leaf::{Class, Leaf};
+use ceralacca_formats::id::{IntervalId, LeafIndex};
+use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::Metadata;
-use ceralacca_formats::tree::NodeHash;
+use ceralacca_formats::sample::SampleError;
 use std::sync::Arc;
 
 /// Why something is not shown.
@@ -40,6 +43,9 @@ pub enum DeskError {
     /// The record has no object: a trace record by itself, or an act of custody.
     #[error("record {0} has no object")]
     NoObject(LeafIndex),
+    /// There is no such sample.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -112,18 +118,18 @@ impl<'a, A> Desk<'a, A> {
         &self.published
     }
 
-    /// The note of the published checkpoint where this is its size; empty otherwise.
-    pub fn note_of(&self, size: TreeSize) -> &str {
-        match size == self.published.tip.size {
-            true => self.published.checkpoint.note(),
-            false => "",
-        }
-    }
-
     /// The proof file of a record, under the published checkpoint.
     fn proof_of(&self, shown: &Shown) -> Result<String, DeskError> {
         let proof = self.reader.proof_of(&self.published, &shown.opened)?;
         Ok(proof.to_text())
+    }
+
+    /// The index of a leaf. Who may not see every record is not told that there is none.
+    fn index_of(&self, name: LeafName) -> Result<LeafIndex, DeskError> {
+        match self.leaf_of(name) {
+            Err(ReadError::NoLeaf { .. }) if self.permit.is_limited() => Err(DeskError::NotShown),
+            other => Ok(other?),
+        }
     }
 
     /// A record that this permit may see.
@@ -172,39 +178,18 @@ impl<'a, A> Desk<'a, A> {
     }
 }
 
-impl Desk<'_, Prove> {
-    /// A leaf and its inclusion proof at a size; at the published one when none is given.
-    pub fn inclusion(
-        &self,
-        index: LeafIndex,
-        size: Option<TreeSize>,
-    ) -> Result<(Leaf, TreeSize, Vec<NodeHash>), DeskError> {
-        let size = size.unwrap_or(self.published.tip.size);
-        let path = self.reader.inclusion(&self.published, index, size)?;
-        Ok((self.reader.leaf(&self.published, index)?, size, path))
-    }
-
-    /// The consistency proof between two sizes; the second is the published one when none is given.
-    pub fn consistency(
-        &self,
-        first: TreeSize,
-        second: Option<TreeSize>,
-    ) -> Result<(TreeSize, Vec<NodeHash>), DeskError> {
-        let second = second.unwrap_or(self.published.tip.size);
-        let path = self.reader.consistency(&self.published, first, second)?;
-        Ok((second, path))
-    }
-}
-
 impl Desk<'_, Read> {
-    /// A record by its index, and its proof file where it is asked for. A disclosure.
+    /// A record by its index or the hash of its leaf, and its proof file where it is asked for. A disclosure.
     pub fn record(
         &self,
-        index: LeafIndex,
+        name: LeafName,
         proof: bool,
     ) -> Result<(Shown, Option<String>), DeskError> {
-        let query = format!("read index={index}");
-        let shown = match self.visible(index) {
+        let query = match name {
+            LeafName::Index(index) => format!("read index={index}"),
+            LeafName::Hash(hash, _) => format!("read leaf_hash={hash}"),
+        };
+        let shown = match self.index_of(name).and_then(|index| self.visible(index)) {
             Err(DeskError::NotShown) => {
                 self.disclose(&query, &[])?;
                 return Err(DeskError::NotShown);

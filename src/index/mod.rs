@@ -14,8 +14,12 @@
 //! 4. Bounded: the tail holds at most [`RUN_RECORDS`] records; one frozen run waits while another is written,
 //!    then the writer waits too.
 //!
+//! - [`hashes`]: leaves by hash; made by the same thread, from tiles
+//!
 //! # Crash
 //! A run added before `indexed` rose is added again: the same keys, so nothing changes.
+
+pub mod hashes;
 
 use crate::store::cf::index::{Index, Posting};
 use crate::store::cf::state::{State, StateRow};
@@ -269,17 +273,52 @@ impl Query {
     }
 }
 
-/// The thread that turns frozen runs into sorted files.
+/// Where the runs of leaf hashes stand. One that cannot be made is left to `fsck`, and those after it too: a
+/// damaged tile must not stop the writer, and look-ups read the tiles instead.
+struct HashRuns {
+    next: Option<u64>,
+}
+
+impl HashRuns {
+    fn find(store: &dyn Store) -> Self {
+        let covered = hashes::covered(store).ok();
+        let next = covered.map(|size| size.get() / hashes::RUN_LEAVES);
+        Self { next }
+    }
+
+    /// Whether the next run can be made: its leaves are below `end`.
+    fn is_due(&self, end: TreeSize) -> bool {
+        self.next
+            .is_some_and(|next| next < end.get() / hashes::RUN_LEAVES)
+    }
+
+    fn write(&mut self, store: &dyn Store) {
+        let run = self.next.filter(|run| hashes::write(store, *run).is_ok());
+        self.next = run.map(|run| run + 1);
+    }
+}
+
+/// The thread that turns frozen runs into sorted files, and full tiles into runs of leaf hashes.
 fn work(store: &dyn Store, shared: &(Mutex<Shared>, Condvar)) {
     let (mutex, wake) = shared;
+    let mut hash_runs = HashRuns::find(store);
     let mut guard = lock(mutex);
     loop {
         match guard.frozen.front().map(Arc::clone) {
             None if guard.closing => return,
+            None if hash_runs.is_due(guard.indexed) => {
+                drop(guard);
+                hash_runs.write(store);
+                guard = lock(mutex);
+            }
             None => guard = wake.wait(guard).unwrap_or_else(PoisonError::into_inner),
             Some(run) => {
                 drop(guard);
                 let written = write_run(store, &run);
+                // One for one: neither falls behind the other under a load without end.
+                if written.is_ok() && hash_runs.is_due(run.end) {
+                    hash_runs.write(store);
+                }
                 guard = lock(mutex);
                 if written.is_err() {
                     guard.failed = true;

@@ -190,6 +190,7 @@ async fn serve_until(
     tracing::info!("stopping");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     say(&health, tonic_health::ServingStatus::NotServing).await;
+    service.drain();
     drop(begin_drain);
     match tokio::time::timeout(config.drain, serving).await {
         Ok(ended) => ended?,

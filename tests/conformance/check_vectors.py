@@ -328,6 +328,7 @@ def families(path):
         ("secret", b"\4" + record(DAY, 4, first), b"\1" + b"\xcc" * 3),
         ("idempotency", struct.pack(">Q", DAY) + b"\x55" * 32, struct.pack(">BQ", 1, first)),
         ("index", posting, b""),
+        ("leaf-hash", struct.pack(">BQ", 0x44, 2), b"\1" + struct.pack(">HHHH", 0x102, 3, 0x405, 6)),
         ("interval", struct.pack(">QB", DAY, 1), struct.pack(">BBQQ", 1, 1, DAY + 86400000, first)),
         ("interval", struct.pack(">QB", DAY, 2), cut),
         ("checkpoint", struct.pack(">Q", size), b"\1" + note),

@@ -920,6 +920,79 @@ def check_proofs(client, answers, first):
     return first, last, path
 
 
+def root_of(hashes):
+    """The root over leaf hashes, from the definition (3): one stack, as RFC 9162, 2.1.2 has it."""
+    stack = []
+    for index, leaf_hash in enumerate(hashes):
+        stack.append(leaf_hash)
+        while index & 1:
+            right = stack.pop()
+            stack[-1] = node_hash(stack[-1], right)
+            index >>= 1
+    while len(stack) > 1:
+        right = stack.pop()
+        stack[-1] = node_hash(stack[-1], right)
+    return stack[0] if stack else sha256(b"")
+
+
+def sample(seed, size, count):
+    """The leaves that a seed names (3)."""
+    named, counter = [], 0
+    while len(named) < count:
+        numbers = struct.pack(">QH", size, len(seed)), seed, struct.pack(">Q", counter)
+        draw = int.from_bytes(sha256(b"ceralacca v1 sample\0", *numbers)[:8], "big")
+        if draw < 2**64 - 2**64 % size and draw % size not in named:
+            named.append(draw % size)
+        counter += 1
+    return named
+
+
+def check_audit(client):
+    """The auditor's calls: the whole log once more, a sample, leaves by hash, checkpoints as they come."""
+    size, root = client.checkpoint()
+    leaves = []
+    for piece in client.audit.GetLeaves(audit_pb2.GetLeavesRequest(log=client.log, tree_size=size)):
+        equal("first index of a piece", piece.first_index, len(leaves))
+        need(len(piece.leaves) <= 4096 * 64 and len(piece.leaves) % 64 == 0, "a piece of another length")
+        leaves += [piece.leaves[at : at + 64] for at in range(0, len(piece.leaves), 64)]
+    equal("indexes of the leaves", [Leaf(leaf).index for leaf in leaves], list(range(size)))
+    equal("root of all leaves", root_of([sha256(b"\0", leaf) for leaf in leaves]), root)
+    check(f"{size} leaves fetched again: they are all, and have the signed root")
+    rest = client.audit.GetLeaves(audit_pb2.GetLeavesRequest(log=client.log, first_index=size // 2, tree_size=size))
+    equal("the second half", b"".join(piece.leaves for piece in rest), b"".join(leaves[size // 2 :]))
+    check("a replay goes on from any index")
+
+    def proven(proofs):
+        for proof in proofs:
+            equal("leaf", proof.leaf, leaves[proof.index])
+            verify_inclusion(sha256(b"\0", proof.leaf), proof.index, size, proof.path, root)
+        return [proof.index for proof in proofs]
+
+    seed, count = secrets.token_bytes(32), min(100, size)
+    request = audit_pb2.GetSampleRequest(log=client.log, seed=seed, count=count, tree_size=size)
+    named = sample(seed, size, count)
+    equal("sample", proven(client.audit.GetSample(request).proofs), named)
+    check(f"a sample of {count} leaves is the one that the seed names, and all are proven")
+    hashes = [sha256(b"\0", leaves[index]) for index in named[:10]]
+    indexes = sorted(named)
+    request = audit_pb2.GetInclusionProofsRequest(
+        log=client.log, indexes=indexes, leaf_hashes=hashes, tree_size=size
+    )
+    equal("many proofs", proven(client.audit.GetInclusionProofs(request).proofs), indexes + named[:10])
+    request = audit_pb2.GetRecordRequest(log=client.log, leaf_hash=hashes[0])
+    equal("record by the hash of its leaf", client.audit.GetRecord(request).record.index, named[0])
+    check("leaves are found and proven by index and by hash, many in one call")
+    watch = client.audit.WatchCheckpoints(audit_pb2.WatchCheckpointsRequest(log=client.log))
+    seen, _ = client.note(next(watch).note)
+    watch.cancel()
+    need(seen >= size, "a watcher was shown an older checkpoint")
+    client.consistency(size, seen)
+    check("a watcher is shown the newest checkpoint at once")
+    unknown = audit_pb2.GetRecordRequest(log=client.log, leaf_hash=bytes(32))
+    refused("NOT_FOUND", "LEAF_UNKNOWN", lambda: client.audit.GetRecord(unknown))
+    check("the hash of no leaf is refused")
+
+
 def check_records(client, done):
     for _, answer in done:
         for index, leaf, facts in zip(answer.indexes, answer.leaves, answer.records):
@@ -1134,6 +1207,7 @@ def check_all(client, options):
     check_duplicati(client, objects + [upload])
     check_errors(client, traces[0][1].first)
     consistency = check_proofs(client, answers, first)
+    check_audit(client)
     check_verifier(client, options.vkey, *objects[0], consistency)
 
 

@@ -8,6 +8,7 @@ use ceralacca::store::cf::idempotency::Idempotency;
 use ceralacca::store::cf::index::{Index, Posting};
 use ceralacca::store::cf::interval::{IntervalRow, Intervals, Phase};
 use ceralacca::store::cf::leaf::Leaves;
+use ceralacca::store::cf::leaf_hash::{HashBucket, HashEntry, LeafHashes};
 use ceralacca::store::cf::metadata::{
     ContentPlace, EncryptedMetadata, Keys, MetadataRow, RecordKey,
 };
@@ -150,6 +151,22 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
             },
             &(),
         ),
+        line::<LeafHashes>(
+            &HashBucket {
+                first: 0x44,
+                run: 2,
+            },
+            &vec![
+                HashEntry {
+                    rest: 0x0102,
+                    place: 3,
+                },
+                HashEntry {
+                    rest: 0x0405,
+                    place: 6,
+                },
+            ],
+        ),
         line::<Intervals>(
             &(interval, Phase::Opened),
             &IntervalRow::Opened {
@@ -178,6 +195,21 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
         );
     }
     assert_eq!(text, include_str!("../vectors/families.txt"), "\n{text}");
+}
+
+#[test]
+fn entries_of_leaf_hashes_are_in_order_and_whole() {
+    let entries = |bytes: &[u8]| LeafHashes::decode_value(bytes);
+    assert_eq!(entries(&[1]).unwrap(), []);
+    assert!(entries(&[1, 0, 1, 0, 1, 0, 1, 0, 2]).is_ok());
+    for bad in [
+        &[1, 0, 1, 0, 1, 0, 1, 0, 1][..],
+        &[1, 0, 2, 0, 1, 0, 1, 0, 2],
+        &[1, 0, 1, 0],
+        &[],
+    ] {
+        assert!(entries(bad).is_err(), "{bad:?}");
+    }
 }
 
 #[test]

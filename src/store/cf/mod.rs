@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod index;
 pub mod interval;
 pub mod leaf;
+pub mod leaf_hash;
 pub mod metadata;
 pub mod secret;
 pub mod staging;
@@ -92,6 +93,8 @@ families! {
     Idempotency = "idempotency",
     /// Index postings.
     Index = "index",
+    /// Leaves by hash: buckets of sorted runs.
+    LeafHash = "leaf-hash",
     /// Intervals.
     Interval = "interval",
     /// Kept checkpoints.

@@ -126,8 +126,38 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             clients.submission.upload(requests).await.map(drop)
         }
         "ceralacca.v1.Audit/GetCheckpoint" => {
-            let request = v1::GetCheckpointRequest { log };
+            let request = v1::GetCheckpointRequest { log, which: None };
             clients.audit.get_checkpoint(request).await.map(drop)
+        }
+        "ceralacca.v1.Audit/WatchCheckpoints" => {
+            let request = v1::WatchCheckpointsRequest { log, every_ms: 0 };
+            let answers = clients.audit.watch_checkpoints(request).await?;
+            answers.into_inner().message().await.map(drop)
+        }
+        "ceralacca.v1.Audit/GetLeaves" => {
+            let request = v1::GetLeavesRequest {
+                log,
+                ..v1::GetLeavesRequest::default()
+            };
+            let answers = clients.audit.get_leaves(request).await?;
+            answers.into_inner().message().await.map(drop)
+        }
+        "ceralacca.v1.Audit/GetInclusionProofs" => {
+            let request = v1::GetInclusionProofsRequest {
+                log,
+                indexes: vec![0],
+                ..v1::GetInclusionProofsRequest::default()
+            };
+            clients.audit.get_inclusion_proofs(request).await.map(drop)
+        }
+        "ceralacca.v1.Audit/GetSample" => {
+            let request = v1::GetSampleRequest {
+                log,
+                seed: vec![7].into(),
+                count: 1,
+                tree_size: 0,
+            };
+            clients.audit.get_sample(request).await.map(drop)
         }
         "ceralacca.v1.Audit/GetRecord" => {
             let request = v1::GetRecordRequest {
@@ -228,7 +258,7 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
         }
     }
     // The sum of the table of RPC by role: it changes with the table only.
-    assert_eq!(allowed, 4 + 6 + 3 + 2 * 5 + 2 * 2 + 2 + 4);
+    assert_eq!(allowed, 4 + 2 * 6 + 3 + 5 * 5 + 2 * 2 + 2 + 4);
     house.served.stop_and_check();
 }
 
@@ -715,7 +745,11 @@ async fn every_disclosure_is_on_record_and_its_custody_leaf_names_nobody() {
     for (rpc, _) in RPCS {
         if [
             "GetCheckpoint",
+            "WatchCheckpoints",
+            "GetLeaves",
             "GetInclusionProof",
+            "GetInclusionProofs",
+            "GetSample",
             "GetConsistencyProof",
             "GetStatus",
         ]

@@ -1,5 +1,6 @@
 //! The gRPC services, as their clients meet them: the shipped program, served on loopback.
 
+mod auditing;
 mod bad_input;
 mod compatibility;
 mod identity;
@@ -255,6 +256,7 @@ fn canonical(record: &TraceRecord) -> Vec<u8> {
 async fn size(clients: &Clients) -> u64 {
     let request = v1::GetCheckpointRequest {
         log: LOG.to_owned(),
+        which: None,
     };
     let answer = clients.audit.clone().get_checkpoint(request).await;
     answer.unwrap().into_inner().tree_size
@@ -265,7 +267,7 @@ async fn leaf(clients: &Clients, key: &VerifierKey, index: u64) -> Leaf {
     let request = v1::GetInclusionProofRequest {
         log: LOG.to_owned(),
         index,
-        tree_size: 0,
+        ..v1::GetInclusionProofRequest::default()
     };
     let answer = clients.audit.clone().get_inclusion_proof(request).await;
     let answer = answer.unwrap().into_inner();
@@ -281,7 +283,7 @@ async fn record(clients: &Clients, index: u64) -> Result<v1::Record, Status> {
     let request = v1::GetRecordRequest {
         log: LOG.to_owned(),
         index,
-        proof: false,
+        ..v1::GetRecordRequest::default()
     };
     let answer = clients.audit.clone().get_record(request).await;
     answer.map(|answer| answer.into_inner().record.unwrap())

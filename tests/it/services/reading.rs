@@ -528,6 +528,7 @@ fn a_page_costs_a_bounded_number_of_reads_and_the_walk_goes_on() {
 async fn checkpoint(clients: &Clients, key: &VerifierKey) -> Checkpoint {
     let request = v1::GetCheckpointRequest {
         log: LOG.to_owned(),
+        which: None,
     };
     let answer = clients.audit.clone().get_checkpoint(request).await;
     let answer = answer.unwrap().into_inner();
@@ -548,6 +549,7 @@ async fn inclusion(
         log: LOG.to_owned(),
         index,
         tree_size,
+        ..v1::GetInclusionProofRequest::default()
     };
     let answer = clients.audit.clone().get_inclusion_proof(request).await;
     answer.map(tonic::Response::into_inner)
