@@ -20,6 +20,7 @@ use crate::store::cf::state::{Identity, State, StateRow};
 use crate::store::outside::{FORMAT_VERSION, LogDirectory};
 use crate::store::rocks::{Mode, RocksStore};
 use crate::store::{Batch, Store, StoreError};
+use crate::tiles::Face;
 use crate::trust::{Bundle, TrustCell};
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
 use ceralacca_formats::encrypt::Dictionary;
@@ -254,6 +255,11 @@ impl Log {
     pub fn desk<'a, A>(&'a self, permit: &'a Permit<A>) -> Result<Desk<'a, A>, Denied> {
         self.check(permit)?;
         Ok(Desk::new(&self.reader, &self.disclosures, permit))
+    }
+
+    /// What of it is open to everybody, without a permit: hashes under its published checkpoint.
+    pub fn face(&self) -> Face {
+        Face::new(&self.reader)
     }
 
     fn check<A>(&self, permit: &Permit<A>) -> Result<(), Denied> {

@@ -10,6 +10,7 @@
 //! - [`audit`], [`disclosure`]: the reading engine and `fsck`; the record of what is shown
 //! - [`trust`]: what signatures are judged with
 //! - [`ingest`], [`desk`]: what is submitted, and what is shown, each with a permit
+//! - [`tiles`]: what is open to everybody: checkpoint and hash tiles
 //! - [`archive`]: one log, opened; many in one process
 //! - [`api`], [`server`]: gRPC; configuration, transport, an orderly end
 //! - [`cli`]: the command line, one file for each command
@@ -46,4 +47,5 @@ pub mod record;
 pub mod sequencer;
 pub mod server;
 pub mod store;
+pub mod tiles;
 pub mod trust;

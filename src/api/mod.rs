@@ -6,7 +6,8 @@
 //! ```
 //!
 //! # Invariants
-//! 1. Nothing is done without a [`crate::access::Permit`]; every RPC stands in [`crate::access::RPCS`].
+//! 1. Nothing is done without a [`crate::access::Permit`]; every RPC stands in [`crate::access::RPCS`]. What is open to
+//!    everybody, the static face, is a surface of its own (`tiles`).
 //! 2. Everything is bounded: messages, items, pages, streams in flight, threads ([`Limits`]).
 //! 3. Dropping a call cancels no commit; a request that breaks off is not taken for a whole one (`cut`).
 //! 4. Errors carry a gRPC code, a stable reason word and numbers; never a name, an address or an id.
@@ -21,6 +22,7 @@ mod reissue;
 mod status;
 mod streams;
 mod submission;
+mod tiles;
 mod trace;
 
 pub use auth::{CertificateDigest, Principals};
@@ -70,6 +72,8 @@ pub struct Limits {
     pub submit_threads: usize,
     /// Threads that read.
     pub read_threads: usize,
+    /// Threads that read for the static face, so that strangers do not take those of clients.
+    pub tile_threads: usize,
     /// Objects given again at a time; each has a thread.
     pub reissues_max: usize,
     /// Replays of leaves at a time; each holds a megabyte or less, and no thread.
@@ -90,6 +94,7 @@ impl Default for Limits {
             uploads_max: 16,
             submit_threads: 8,
             read_threads: 8,
+            tile_threads: 2,
             reissues_max: 16,
             replays_max: 16,
             watches_max: 1024,
@@ -120,6 +125,7 @@ struct Shared {
     reissues: Blocking,
     replays: Arc<Semaphore>,
     watches: Arc<Semaphore>,
+    tiles: Blocking,
     stopping: watch::Sender<bool>,
     started: Duration,
 }
@@ -144,8 +150,14 @@ impl Service {
             reissues: Blocking::new(limits.reissues_max),
             replays: Arc::new(Semaphore::new(limits.replays_max)),
             watches: Arc::new(Semaphore::new(limits.watches_max)),
+            tiles: Blocking::new(limits.tile_threads),
             stopping: watch::Sender::new(false),
         }))
+    }
+
+    /// The static face of all logs, over HTTP; it knows no callers.
+    pub fn static_face(&self) -> axum::Router {
+        tiles::router(self)
     }
 
     /// Tells the streams without an end that the service stops.

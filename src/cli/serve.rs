@@ -36,10 +36,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .try_init();
-    serve(config, &master, |address| {
+    serve(config, &master, |listening| {
+        let mut lines = format!("listening on {}\n", listening.services);
+        if let Some(address) = listening.static_face {
+            lines += &format!("static face on http://{address}\n");
+        }
         let mut out = std::io::stdout();
         // Who does not read it knows the address.
-        let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
+        let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
     })?;
     Ok(Answer::Yes)
 }

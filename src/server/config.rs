@@ -91,6 +91,8 @@ struct File {
     listen: SocketAddr,
     tls: Option<TlsEntry>,
     development: Option<DevelopmentEntry>,
+    #[serde(rename = "static")]
+    static_face: Option<StaticEntry>,
     #[serde(default)]
     trust: TrustEntry,
     #[serde(default)]
@@ -113,6 +115,13 @@ struct TlsEntry {
 #[serde(deny_unknown_fields)]
 struct DevelopmentEntry {
     plain_text: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StaticEntry {
+    listen: SocketAddr,
+    connections_max: Option<usize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -211,6 +220,15 @@ pub enum Transport {
     Plain,
 }
 
+/// The static face: checkpoints and hash tiles for everybody, over plain HTTP.
+#[derive(Debug)]
+pub struct StaticFace {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Connections at a time.
+    pub connections_max: usize,
+}
+
 /// A configuration that can be served. Fields as in [`EXAMPLE`].
 #[derive(Debug)]
 pub struct Config {
@@ -230,6 +248,8 @@ pub struct Config {
     pub connections_max: usize,
     /// How long calls may take to end when the service stops.
     pub drain: Duration,
+    /// The static face; none unless it is asked for.
+    pub static_face: Option<StaticFace>,
     /// What signatures are judged with.
     pub trust: TrustFiles,
     /// The logs.
@@ -317,6 +337,7 @@ impl Config {
                 .unwrap_or(OBJECT_BYTES_MAX),
             connections_max: above("connections_max", entry.connections_max)?.unwrap_or(1024),
             drain: Duration::from_secs(entry.drain_seconds.unwrap_or(30)),
+            static_face: file.static_face.map(static_face).transpose()?,
             trust: TrustFiles {
                 anchors: within(folder, file.trust.anchors),
                 intermediates: within(folder, file.trust.intermediates),
@@ -333,6 +354,14 @@ impl Config {
             principals,
         })
     }
+}
+
+fn static_face(entry: StaticEntry) -> Result<StaticFace, ConfigError> {
+    let connections_max = above("static.connections_max", entry.connections_max)?;
+    Ok(StaticFace {
+        listen: entry.listen,
+        connections_max: connections_max.unwrap_or(256),
+    })
 }
 
 fn within(folder: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {
@@ -449,6 +478,7 @@ mod tests {
             "signers",
             "crls",
             "directory",
+            "static",
             "plain_text",
             "identificativi",
             "parties",
@@ -496,6 +526,14 @@ mod tests {
                 "c.toml: line 8: unknown field `colour`",
             ),
             (
+                format!("{PLAIN}[static]\nlisten = \"127.0.0.1:0\"\nconnections_max = 0\n"),
+                "limits: static.connections_max must be above zero",
+            ),
+            (
+                format!("{PLAIN}[static]\nconnections_max = 1\n"),
+                "missing field `listen`",
+            ),
+            (
                 format!("{PLAIN}[limits]\nuploads_max = 0\n"),
                 "limits: uploads_max must be above zero",
             ),
@@ -540,6 +578,10 @@ mod tests {
             let found = parse(&text).unwrap_err().to_string();
             assert!(found.contains(expected), "{found:?} for\n{text}");
         }
+        assert!(
+            parse(PLAIN).unwrap().static_face.is_none(),
+            "off by default"
+        );
         assert!(matches!(
             parse(PLAIN).unwrap().principals,
             Principals::Development

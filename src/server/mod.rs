@@ -3,10 +3,12 @@
 //! # Invariants
 //! 1. It listens only after every log is open, and says so.
 //! 2. At the end it accepts nothing new, lets calls finish for a bounded time, stops the logs cleanly.
-//! 3. Nothing personal is logged: no address, no id of a message, no query.
+//! 3. The static face, where an operator asks for it, has an address of its own and gives what is open to everybody.
+//! 4. Nothing personal is logged: no address, no id of a message, no query.
 
 pub mod config;
 mod incoming;
+mod static_face;
 mod trust;
 
 pub use trust::TrustFileError;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 use trust::TrustReader;
@@ -79,11 +82,20 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// The largest header list, in bytes.
 const HEADER_BYTES_MAX: u32 = 16 << 10;
 
-/// Opens the logs and serves them until SIGTERM or SIGINT; `ready` hears the address.
+/// Where it listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// The services.
+    pub services: SocketAddr,
+    /// The static face, where there is one.
+    pub static_face: Option<SocketAddr>,
+}
+
+/// Opens the logs and serves them until SIGTERM or SIGINT; `ready` hears the addresses.
 pub fn serve(
     config: Config,
     master: &MasterKey,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(Listening),
 ) -> Result<(), ServeError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let settings = Settings {
@@ -133,7 +145,7 @@ async fn serve_until(
     archive: Arc<Archive>,
     clock: Arc<dyn Clock>,
     stop: impl Future<Output = ()>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(Listening),
 ) -> Result<(), ServeError> {
     let mut server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(PING_EVERY))
@@ -164,12 +176,19 @@ async fn serve_until(
     let (health, health_service) = tonic_health::server::health_reporter();
     say(&health, tonic_health::ServingStatus::Serving).await;
     routes.add_service(health_service);
-    let failed = |source| ServeError::Listen {
-        address: config.listen,
-        source,
+    let (listener, address) = listen(config.listen).await?;
+    let (stop_face, face_stops) = watch::channel(false);
+    let mut static_address = None;
+    let face = match &config.static_face {
+        None => None,
+        Some(face) => {
+            let (listener, address) = listen(face.listen).await?;
+            static_address = Some(address);
+            let (router, places) = (service.static_face(), face.connections_max);
+            let serving = static_face::serve(listener, router, places, face_stops);
+            Some(tokio::spawn(serving))
+        }
     };
-    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
     let incoming = Incoming::new(listener, config.connections_max);
     let (begin_drain, drain) = tokio::sync::oneshot::channel::<()>();
     let serving = server
@@ -179,8 +198,14 @@ async fn serve_until(
             let _ = drain.await;
         });
     tokio::pin!(serving);
-    ready(address);
+    ready(Listening {
+        services: address,
+        static_face: static_address,
+    });
     tracing::info!(%address, "serving");
+    if let Some(address) = static_address {
+        tracing::info!(%address, "static face: checkpoints and hash tiles, open to everybody");
+    }
     // Without a supervisor nobody listens.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tokio::select! {
@@ -192,11 +217,27 @@ async fn serve_until(
     say(&health, tonic_health::ServingStatus::NotServing).await;
     service.drain();
     drop(begin_drain);
-    match tokio::time::timeout(config.drain, serving).await {
+    stop_face.send_replace(true);
+    let all = async {
+        let ended = serving.await;
+        if let Some(face) = face {
+            // A panic there is a broken invariant of ours; nothing was to be saved.
+            let _ = face.await;
+        }
+        ended
+    };
+    match tokio::time::timeout(config.drain, all).await {
         Ok(ended) => ended?,
         Err(_) => tracing::warn!("calls were cut after the drain time"),
     }
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Says how the whole and each service fares.

@@ -12,7 +12,8 @@ const LAYERS: &[&[&str]] = &[
     &["sequencer"],
     &["audit", "disclosure"],
     &["trust"],
-    &["ingest", "desk"],
+    // `tiles` is beside `desk`: both show, one to the holder of a permit, the other to everybody.
+    &["ingest", "desk", "tiles"],
     &["archive"],
     &["api"],
     &["server"],
@@ -69,6 +70,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/transaction.rs",
             "src/cli/reissue.rs",
             "src/cli/proven.rs",
+            "src/cli/audit/",
             "src/cli/import/",
             "src/cli/demo/mod.rs",
         ],
@@ -106,6 +108,17 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/server/trust.rs",
         ],
     ),
+    (
+        "axum",
+        &[
+            "src/api/cut.rs",
+            "src/api/tiles.rs",
+            "src/api/mod.rs",
+            "src/server/static_face.rs",
+        ],
+    ),
+    ("hyper", &["src/server/static_face.rs"]),
+    ("hyper_util", &["src/server/static_face.rs"]),
     ("toml", &["src/server/config.rs"]),
     ("tracing_subscriber", &["src/cli/serve.rs"]),
     ("sd_notify", &["src/server/mod.rs"]),
@@ -139,6 +152,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "src/cli/mod.rs",
             "src/cli/init.rs",
+            "src/cli/audit/",
             "src/cli/fsck.rs",
             "src/cli/serve.rs",
             "src/cli/verify.rs",
@@ -159,6 +173,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "src/cli/mod.rs",
             "src/cli/init.rs",
+            "src/cli/audit/",
             "src/cli/fsck.rs",
             "src/cli/verify.rs",
             "src/cli/key.rs",
@@ -357,6 +372,27 @@ fn no_service_reads_or_submits_without_a_permit() {
             "crate::sequencer::Sequencer",
         ] {
             assert!(!code(&text).contains(engine), "{name} names {engine}");
+        }
+    }
+}
+
+/// What is open to everybody needs no permit, so it is told here which files may reach it, and what it may reach.
+#[test]
+fn without_a_permit_there_are_checkpoints_and_hash_tiles_only() {
+    const DOOR: &[&str] = &["src/archive.rs", "src/api/tiles.rs"];
+    for (name, text) in sources("src") {
+        let reaches = [".face()", "tiles::Face"]
+            .iter()
+            .any(|door| code(&text).contains(door));
+        let open = DOOR.contains(&name.as_str());
+        assert_eq!(reaches, open, "{name}");
+        if name.starts_with("src/tiles/") {
+            let code = code(&text);
+            let named = |what: &str| code.matches(what).count();
+            let known = ["reader.published()", "reader.tile(", "reader.clone()"];
+            let known: usize = known.into_iter().map(named).sum();
+            assert_eq!(named("reader."), known, "{name} reads something else");
+            assert_eq!(named("crate::"), named("crate::audit::"), "{name}");
         }
     }
 }

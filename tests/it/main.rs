@@ -18,5 +18,6 @@ mod refusals;
 mod remote_cli;
 mod remote_transaction;
 mod services;
+mod static_face;
 mod store;
 mod trust;

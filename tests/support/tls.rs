@@ -152,15 +152,16 @@ impl Installation {
 
     /// Starts the service as configured.
     pub fn serve(self) -> Served {
-        let (child, address) = self.start();
+        let (child, address, static_face) = self.start();
         Served {
             address,
+            static_face,
             installation: self,
             child,
         }
     }
 
-    fn start(&self) -> (Child, String) {
+    fn start(&self) -> (Child, String, Option<String>) {
         let log = std::fs::File::create(self.path("serve.log")).unwrap();
         let mut child = self.command();
         child.stdout(Stdio::piped()).stderr(log);
@@ -171,7 +172,16 @@ impl Installation {
         let address = line.trim().strip_prefix("listening on ");
         let log = || std::fs::read_to_string(self.path("serve.log"));
         let address = address.unwrap_or_else(|| panic!("{line:?} {:?}", log()));
-        (child, address.to_owned())
+        let config = std::fs::read_to_string(self.path("c.toml")).unwrap();
+        let static_face = config.contains("\n[static]\n").then(|| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            let address = line.trim().strip_prefix("static face on ");
+            address
+                .unwrap_or_else(|| panic!("{line:?} {:?}", log()))
+                .to_owned()
+        });
+        (child, address.to_owned(), static_face)
     }
 
     /// Plain text on loopback, with these logs and further lines of `[limits]`.
@@ -192,6 +202,8 @@ impl Installation {
 /// A service that runs; it is killed when this is dropped.
 pub struct Served {
     pub address: String,
+    /// URL of the static face, where it is configured.
+    pub static_face: Option<String>,
     pub installation: Installation,
     child: Child,
 }
@@ -248,7 +260,7 @@ impl Served {
 
     /// Starts it anew, after it was stopped.
     pub fn start_again(&mut self) {
-        (self.child, self.address) = self.installation.start();
+        (self.child, self.address, self.static_face) = self.installation.start();
     }
 
     /// Tells it to read its trust material again.

@@ -445,6 +445,34 @@ fn the_checkpoint_of_every_interval_is_kept_and_proofs_hold_under_it() {
     log.stop().unwrap();
 }
 
+/// What the static face gives above the leaves is what the tiles below it come to.
+fn whole_tiles_of_level_1(log: &ceralacca::archive::Log) {
+    use ceralacca_formats::tile::{Tile, TilePath, tile_root};
+    let get = |path: &str| log.face().tile(TilePath::parse(path).unwrap()).unwrap();
+    let root = |path: &str| tile_root(&Tile::from_bytes(&get(path).unwrap()).unwrap());
+    let upper = get("tile/1/001").unwrap();
+    assert_eq!(upper.len(), 8192);
+    for (place, hash) in upper.chunks(32).enumerate().step_by(51) {
+        let lower = 256 + place;
+        assert_eq!(root(&format!("tile/0/{lower:03}")).as_bytes(), hash);
+    }
+    let top = get("tile/2/000.p/2").unwrap();
+    assert_eq!(
+        top,
+        [
+            *root("tile/1/000").as_bytes(),
+            *root("tile/1/001").as_bytes()
+        ]
+        .concat()
+    );
+    // 131 072 + 700 leaves: 512 full tiles of level 0 and two more, of which the roots are level 1, tile 2.
+    assert_eq!(get("tile/1/002.p/2").unwrap().len(), 64);
+    assert_eq!(get("tile/1/002.p/3"), None);
+    assert_eq!(get("tile/1/002"), None);
+    assert_eq!(get("tile/0/514.p/188").unwrap().len(), 188 * 32);
+    assert_eq!(get("tile/0/514.p/189"), None);
+}
+
 /// Two runs of 65 536 leaves are made behind the writer; every leaf is found in them and after them, in a log that
 /// was opened again too, and the runs are those of the tiles.
 #[test]
@@ -483,6 +511,7 @@ fn a_leaf_is_found_by_its_hash_however_old_it_is() {
         }
     };
     find_all(&log);
+    whole_tiles_of_level_1(&log);
     drop(writer);
     log.stop().unwrap();
     drop(log);
