@@ -359,7 +359,8 @@ impl Scanner {
                     part.body.truncate(kept);
                 }
             }
-            State::Postacert(start) => self.found.postacert = Some(start..end.max(start)),
+            // Of a child without a body the break that ended its header is the delimiter's.
+            State::Postacert(start) => self.found.postacert = Some(start.min(end)..end),
             _ => {}
         }
     }

@@ -202,3 +202,22 @@ fn the_original_is_the_child_that_has_its_name() {
     ));
     assert_eq!(read(&attached).postacert, None);
 }
+
+#[test]
+fn an_original_without_a_body_lies_within_what_is_signed() {
+    for inner in ["", "--c--\r\n"] {
+        let message = format!(
+            "X-Trasporto: errore\r\nFrom: a@pec.alfa.example\r\n\
+             Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\
+             Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\
+             Content-Type: message/rfc822; name=postacert.eml\r\n{inner}--b\r\n\
+             Content-Type: application/pkcs7-signature\r\n\r\n--b--\r\n"
+        );
+        for message in [message.replace("\r\n", "\n"), message] {
+            let reading = read(message.as_bytes());
+            let (signed, original) = (reading.signed.unwrap(), reading.postacert.unwrap());
+            assert!(original.is_empty());
+            assert!(signed.start <= original.start && original.end <= signed.end);
+        }
+    }
+}
