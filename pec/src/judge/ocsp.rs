@@ -8,8 +8,8 @@
 //! 2. Revoked is said from its date on, whenever the response was made; good only for instants the statement
 //!    covers: up to its making, or while it was current. It says nothing of a certificate that had expired when it
 //!    was made, unless the responder says that it keeps expired ones so long (section 4.4.4). As with CRLs.
-//! 3. What speaks of a certificate and does not count is told, never believed: see [`Said`].
-//! 4. Bounded: [`OCSP_BYTES_MAX`], [`STATEMENTS_MAX`], [`CERTIFICATES_MAX`].
+//! 3. What speaks of a certificate and does not count is told, never believed: see `Said`.
+//! 4. Bounded: [`OCSP_BYTES_MAX`], `STATEMENTS_MAX`, `CERTIFICATES_MAX`.
 //!
 //! # Not here
 //! Nonces: a response kept for years answers nobody's question any more. Responders trusted by configuration alone.

@@ -7,6 +7,7 @@ mod families;
 mod grounds;
 mod make;
 mod ocsp;
+mod ocsp_openssl;
 mod openssl;
 mod respond;
 mod samples;
