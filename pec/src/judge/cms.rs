@@ -24,6 +24,9 @@ pub const CMS_BYTES_MAX: usize = 64 << 20;
 pub const CERTIFICATES_MAX: usize = 64;
 /// The most signers in one.
 pub const SIGNERS_MAX: usize = 16;
+/// The most certificates that are tried for one signer, each of another key: beyond the first they are somebody's
+/// mistake, or made to have each signature verified with each key.
+const TRIED_MAX: usize = 4;
 /// The most signed attributes of a signer.
 pub const ATTRIBUTES_MAX: usize = 64;
 /// The most CRLs in one.
@@ -177,7 +180,13 @@ impl<'a> SignedData<'a> {
         certificates: &[Certificate<'a>],
         claim: &mut Claim<'a>,
     ) -> Result<(), Ground> {
-        let own: Vec<_> = certificates.iter().filter(|c| signer.id.is_of(c)).collect();
+        let mut own: Vec<&Certificate<'a>> = Vec::new();
+        for certificate in certificates.iter().filter(|c| signer.id.is_of(c)) {
+            let key = certificate.key_info.whole;
+            if own.len() < TRIED_MAX && own.iter().all(|tried| tried.key_info.whole != key) {
+                own.push(certificate);
+            }
+        }
         claim.certificate = own.first().map(|certificate| (*certificate).clone());
         let attributes = signer.attributes.map(SignedAttributes::read).transpose()?;
         claim.signing_ms = attributes.as_ref().and_then(|a| a.signing_ms);

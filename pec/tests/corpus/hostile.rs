@@ -1,7 +1,9 @@
 //! Input that is made to hurt, in growing sizes: eight times the octets cost about eight times as long.
 
-use crate::make::{Chain, indefinite, tlv};
+use crate::make::{Chain, Cms, Mail, Party, SignerInfo, indefinite, issued, tlv};
 use crate::targets;
+use ceralacca_pec::judge::{Ground, cms};
+use rcgen::{KeyPair, SerialNumber};
 use std::time::{Duration, Instant};
 
 /// The larger of two sizes, in octets, within what is kept of a header or a record; and how many times the smaller.
@@ -418,7 +420,7 @@ const REM: &[(&str, Make)] = &[
 
 /// The best of some rounds.
 #[expect(clippy::disallowed_methods, reason = "it measures real time")]
-fn cost(target: fn(&[u8]), input: &[u8]) -> Duration {
+fn cost(target: impl Fn(&[u8]), input: &[u8]) -> Duration {
     let round = |_| {
         let start = Instant::now();
         target(input);
@@ -466,6 +468,34 @@ fn signatures_and_trust_made_to_hurt_cost_no_more_than_their_size() {
 fn directories_and_logs_made_to_hurt_cost_no_more_than_their_size() {
     check("ldif", targets::ldif, LDIF);
     check("logs", targets::logs, LOGS);
+}
+
+/// Signers as many as are read, each of certificates as many as are read: all of one name and number, each with
+/// another key, and none with the right one.
+#[test]
+fn many_signers_of_many_certificates_are_not_all_tried_with_each_other() {
+    let chain = Chain::new();
+    let mail = Mail::default();
+    let good = chain.cms(&mail.signed);
+    let mut hostile = chain.cms(&mail.signed);
+    let certificates = (0..cms::CERTIFICATES_MAX).map(|_| {
+        let mut params = chain.signer.params.clone();
+        params.serial_number = Some(SerialNumber::from_slice(&[7]));
+        issued(params, KeyPair::generate().unwrap(), &chain.middle)
+    });
+    let certificates: Vec<Party> = certificates.collect();
+    let signer = SignerInfo::new(&certificates[0], &mail.signed);
+    hostile.certificates = certificates.iter().map(|party| party.der.clone()).collect();
+    hostile.signers = vec![signer.bytes(&chain.signer); cms::SIGNERS_MAX];
+    let trust = chain.trust();
+    let judged = |cms: &Cms| mail.judge(&cms.bytes(), &trust).grounds;
+    assert!(judged(&hostile).contains(&Ground::SignatureInvalid));
+    assert!(!judged(&good).contains(&Ground::SignatureInvalid));
+    let short = cost(|bytes| drop(mail.judge(bytes, &trust)), &good.bytes());
+    let long = cost(|bytes| drop(mail.judge(bytes, &trust)), &hostile.bytes());
+    println!("one signer {short:?}, many {long:?}");
+    let most = short.max(Duration::from_micros(200)) * 300;
+    assert!(long < most, "{short:?}, {long:?}");
 }
 
 #[test]
