@@ -18,6 +18,7 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Audit/GetConsistencyProof", ActName::Prove),
     ("ceralacca.v1.Trace/Search", ActName::Search),
     ("ceralacca.v1.Trace/GetTransaction", ActName::Search),
+    ("ceralacca.v1.Trace/CheckBriefReceipt", ActName::Search),
     ("ceralacca.v1.Reissue/GetDuplicato", ActName::Reissue),
     ("ceralacca.v1.Operations/GetStatus", ActName::Status),
 ];

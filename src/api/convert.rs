@@ -2,7 +2,7 @@
 
 use super::v1;
 use super::{CLIENT_KEY_BYTES_MAX, TERM_BYTES_MAX, status};
-use crate::desk::{SearchQuery, Shown, Story};
+use crate::desk::{BriefCheck, SearchQuery, Shown, Story};
 use crate::ingest::{ClientKey, Declared, Remarks};
 use crate::store::Order;
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use ceralacca_formats::acknowledgement::{AcknowledgedRecord, Acknowledgement, Le
 use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::metadata::{Field, Metadata, Recipient, TraceRecord};
+use ceralacca_pec::brief::{Input, Outcome};
 use ceralacca_pec::transaction::Missing;
 use tonic::Status;
 
@@ -207,6 +208,52 @@ pub(super) fn record(record: &Shown) -> v1::Record {
 }
 
 /// A transaction as it is shown.
+/// A brief receipt that was looked into.
+pub(super) fn brief_check(check: &BriefCheck) -> v1::CheckBriefReceiptResponse {
+    let comparison = check.original.as_ref().map(|(_, comparison)| comparison);
+    let parts = check.brief.hashes.iter().enumerate().map(|(at, hashed)| {
+        let outcome = comparison.and_then(|comparison| comparison.outcomes.get(at));
+        let (word, input, other_name) = match outcome {
+            None => ("not-compared", "", false),
+            Some(Outcome::NoHash) => ("no-hash", "", false),
+            Some(Outcome::Missing) => ("missing", "", false),
+            Some(Outcome::Differs) => ("differs", "", false),
+            Some(Outcome::Matches {
+                input,
+                has_that_name,
+                ..
+            }) => ("matches", input_word(*input), !has_that_name),
+        };
+        v1::BriefPart {
+            name: shown(Some(&hashed.name)),
+            sha1: hashed
+                .sha1
+                .as_ref()
+                .map_or_else(Bytes::new, |sha1| Bytes::copy_from_slice(sha1.as_bytes())),
+            outcome: word.to_owned(),
+            input: input.to_owned(),
+            other_name,
+        }
+    });
+    v1::CheckBriefReceiptResponse {
+        receipt: check.receipt.get(),
+        original: check.original.as_ref().map(|(index, _)| index.get()),
+        parts: parts.collect(),
+        uncovered: comparison.map_or_else(Vec::new, |c| all_shown(&c.uncovered)),
+        opaque: check.brief.is_opaque,
+        truncated: !check.brief.is_complete || comparison.is_some_and(|c| !c.is_complete),
+    }
+}
+
+fn input_word(input: Input) -> &'static str {
+    match input {
+        Input::Decoded => "decoded",
+        Input::EncodedCrlf => "encoded-crlf",
+        Input::EncodedLf => "encoded-lf",
+    }
+}
+
+/// What became of a message.
 pub(super) fn transaction(identificativo: String, story: &Story) -> v1::GetTransactionResponse {
     let words = |missing: &[Missing]| missing.iter().map(|m| m.word().to_owned()).collect();
     let events = story.steps.iter().map(|step| v1::TransactionEvent {

@@ -291,6 +291,18 @@ pub(super) fn desk(error: DeskError) -> Status {
             let message = "nothing to show".to_owned();
             with(Code::NotFound, "NOT_SHOWN", message, &[])
         }
+        DeskError::NotBrief(index) => with(
+            Code::FailedPrecondition,
+            "NOT_BRIEF",
+            error.to_string(),
+            &[("index", index.get())],
+        ),
+        DeskError::TooLarge { index, limit } => with(
+            Code::FailedPrecondition,
+            "TOO_LARGE",
+            error.to_string(),
+            &[("index", index.get()), ("limit", limit)],
+        ),
         DeskError::NoObject(index) => {
             let numbers = [("index", index.get())];
             with(

@@ -6,6 +6,7 @@ use crate::access::Search;
 use crate::desk::{Desk, PageToken};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ceralacca_formats::id::LeafIndex;
 use tonic::{Request, Response, Status};
 
 /// Records on a page when nothing is said.
@@ -84,5 +85,24 @@ impl Rpc for Service {
             Ok(convert::transaction(asked, &story))
         };
         self.at_desk(permit, read).await
+    }
+
+    async fn check_brief_receipt(
+        &self,
+        request: Request<v1::CheckBriefReceiptRequest>,
+    ) -> Result<Response<v1::CheckBriefReceiptResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let request = request.into_inner();
+        let permit = self.permit::<Search>(&caller, &request.log)?;
+        let index = LeafIndex::new(request.index);
+        let service = self.clone();
+        // Both messages are in memory meanwhile: such checks wait for one another.
+        let checking = move || {
+            let log = service.log(&permit)?;
+            let desk = log.desk(&permit).map_err(|_| status::denied())?;
+            let check = desk.check_brief(index).map_err(status::desk)?;
+            Ok(convert::brief_check(&check))
+        };
+        Ok(Response::new(self.0.comparisons.run(checking).await?))
     }
 }

@@ -278,6 +278,17 @@ impl Remote {
         Ok(client.get_transaction(request).await?.into_inner())
     }
 
+    /// Holds the original of a brief receipt against its hashes.
+    pub async fn check_brief(&self, index: u64) -> Answered<v1::CheckBriefReceiptResponse> {
+        let request = v1::CheckBriefReceiptRequest {
+            log: self.log.clone(),
+            index,
+        };
+        let client = TraceClient::new(self.channel.clone());
+        let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok(client.check_brief_receipt(request).await?.into_inner())
+    }
+
     /// An object: its head, then its bytes.
     pub async fn duplicato(&self, index: u64) -> Answered<Pieces<v1::GetDuplicatoResponse>> {
         let log = self.log.clone();

@@ -3,6 +3,7 @@
 use super::{Answer, remote, show, v1};
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 /// What `transaction` is told.
@@ -12,6 +13,9 @@ pub struct Arguments {
     /// Identificativo of the transaction
     #[arg(value_name = "IDENTIFICATIVO")]
     identificativo: String,
+    /// Also hold the originals of brief receipts, where they are held too, against their hashes
+    #[arg(long)]
+    check_brief: bool,
     /// Answer as one JSON object
     #[arg(long)]
     json: bool,
@@ -22,27 +26,51 @@ pub struct Arguments {
 const HELP: &str = "\
 Times are civil times in Italy. A delivery from 21:00 on and before 07:00 takes effect for the recipient at 07:00
 (c.p.c. art. 147). What is missing is what the rules ask for by now and no record shows; it may still come, or be
-kept by another provider. Status 1 when there is no record at all.";
+kept by another provider. Status 1 when there is no record at all, or when an original is not the one of a brief
+receipt.";
+
+/// Of brief receipts, by the index of their facts.
+type Checks = BTreeMap<u64, v1::CheckBriefReceiptResponse>;
+
+/// Whether this is a brief receipt that is held.
+fn is_brief(event: &v1::TransactionEvent) -> bool {
+    event.companion.is_some() && event.receipt_form == "breve"
+}
+
+/// Whether nothing was found against an original.
+fn stands(check: &v1::CheckBriefReceiptResponse) -> bool {
+    let against = ["differs", "missing", "no-hash"];
+    let mut parts = check.parts.iter();
+    !parts.any(|part| against.contains(&part.outcome.as_str()))
+}
 
 /// Asks and shows.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
-    let story = remote::run(async {
+    let (story, checks) = remote::run(async {
         let remote = arguments.remote.connect().await?;
-        Ok(remote.transaction(&arguments.identificativo).await?)
+        let story = remote.transaction(&arguments.identificativo).await?;
+        let mut checks = Checks::new();
+        if arguments.check_brief {
+            for event in story.events.iter().filter(|event| is_brief(event)) {
+                checks.insert(event.index, remote.check_brief(event.index).await?);
+            }
+        }
+        Ok((story, checks))
     })?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", show::json(&to_json(&story)))?;
+        writeln!(out, "{}", show::json(&to_json(&story, &checks)))?;
     } else {
-        tell(&story, &mut out)?;
+        tell(&story, &checks, &mut out)?;
     }
-    match story.events.is_empty() {
+    let stands = checks.values().all(stands);
+    match story.events.is_empty() || !stands {
         true => Ok(Answer::No),
         false => Ok(Answer::Yes),
     }
 }
 
-fn tell(story: &v1::GetTransactionResponse, out: &mut impl Write) -> Result<()> {
+fn tell(story: &v1::GetTransactionResponse, checks: &Checks, out: &mut impl Write) -> Result<()> {
     if story.events.is_empty() {
         writeln!(out, "No record of this transaction.")?;
         return Ok(());
@@ -59,6 +87,9 @@ fn tell(story: &v1::GetTransactionResponse, out: &mut impl Write) -> Result<()> 
     writeln!(out)?;
     for event in in_time(&story.events) {
         tell_event(event, out)?;
+        if let Some(check) = checks.get(&event.index) {
+            tell_check(check, out)?;
+        }
     }
     if story.truncated {
         writeln!(out, "  … and more records than are followed at once.")?;
@@ -116,6 +147,44 @@ fn tell_event(event: &v1::TransactionEvent, out: &mut impl Write) -> Result<()> 
     Ok(())
 }
 
+/// What became of each hash of a brief receipt.
+fn tell_check(check: &v1::CheckBriefReceiptResponse, out: &mut impl Write) -> Result<()> {
+    let mut tell = |text: &str| writeln!(out, "{:<26} │   {text}", "");
+    match check.original {
+        None => tell("the original is not held here: its hashes are not compared")?,
+        Some(index) => tell(&format!("original held as object {index}:"))?,
+    }
+    for part in &check.parts {
+        let outcome = match part.outcome.as_str() {
+            "matches" if part.other_name => "matches, under another name",
+            "matches" => "matches",
+            "differs" => "DIFFERS",
+            "missing" => "MISSING in the original",
+            "no-hash" => "NO HASH in the receipt",
+            other => other,
+        };
+        let name = show::printable(&part.name);
+        let outcome = show::printable(outcome);
+        tell(&format!(
+            "  {name} (sha1 {}): {outcome}",
+            hex::encode(&part.sha1)
+        ))?;
+    }
+    for name in &check.uncovered {
+        tell(&format!(
+            "  {}: no hash in the receipt",
+            show::printable(name)
+        ))?;
+    }
+    if check.opaque {
+        tell("  the original was encrypted or signed: nothing was replaced")?;
+    }
+    if check.truncated {
+        tell("  more parts than are followed: what is said is of the first ones")?;
+    }
+    Ok(())
+}
+
 /// Recipients told of one event; a takeover may cover thousands.
 const TOLD_MAX: usize = 10;
 
@@ -157,7 +226,27 @@ fn tell_recipient(recipient: &v1::TransactionRecipient, out: &mut impl Write) ->
     Ok(())
 }
 
-fn to_json(story: &v1::GetTransactionResponse) -> Value {
+fn check_json(check: &v1::CheckBriefReceiptResponse) -> Value {
+    let parts = check.parts.iter().map(|part| {
+        json!({
+            "name": part.name,
+            "sha1": hex::encode(&part.sha1),
+            "outcome": part.outcome,
+            "input": part.input,
+            "other_name": part.other_name,
+        })
+    });
+    json!({
+        "receipt": check.receipt,
+        "original": check.original,
+        "parts": parts.collect::<Vec<_>>(),
+        "uncovered": check.uncovered,
+        "opaque": check.opaque,
+        "truncated": check.truncated,
+    })
+}
+
+fn to_json(story: &v1::GetTransactionResponse, checks: &Checks) -> Value {
     let events = story.events.iter().map(|event| {
         json!({
             "index": event.index,
@@ -171,6 +260,7 @@ fn to_json(story: &v1::GetTransactionResponse) -> Value {
             "receipt_form": event.receipt_form,
             "error": event.error,
             "error_detail": event.error_detail,
+            "brief": checks.get(&event.index).map(check_json),
         })
     });
     let recipients = story.recipients.iter().map(|recipient| {

@@ -13,11 +13,13 @@
 //! 2. What is shown was recorded as disclosed before ([`crate::disclosure`]).
 //! 3. Who may not see a record gets one and the same answer whether it exists or not ([`DeskError::NotShown`]).
 
+mod brief;
 mod proofs;
 mod reissue;
 mod search;
 mod transaction;
 
+pub use brief::BriefCheck;
 pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf};
 pub use reissue::Duplicato;
 pub use search::{Page, PageToken, READS_MAX, SearchQuery, TokenError};
@@ -43,6 +45,17 @@ pub enum DeskError {
     /// The record has no object: a trace record by itself, or an act of custody.
     #[error("record {0} has no object")]
     NoObject(LeafIndex),
+    /// The record is no brief receipt, or none whose original has anything to compare.
+    #[error("record {0} is no brief receipt")]
+    NotBrief(LeafIndex),
+    /// What is compared is in memory, and this is too large for that.
+    #[error("object {index} has over {limit} bytes")]
+    TooLarge {
+        /// Which.
+        index: LeafIndex,
+        /// The most, in bytes.
+        limit: u64,
+    },
     /// There is no such sample.
     #[error(transparent)]
     Sample(#[from] SampleError),

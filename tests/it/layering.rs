@@ -95,6 +95,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "src/ingest/object.rs",
             "src/desk/transaction.rs",
+            "src/desk/brief.rs",
             "src/api/convert.rs",
             "src/trust/",
             "src/server/trust.rs",

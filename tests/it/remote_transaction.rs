@@ -2,7 +2,10 @@
 
 use crate::support::START_MS;
 use crate::support::tls::{Installation, Served};
-use ceralacca_synthetic::mail::{PkiOptions, Plan, Postal, Recipient, Story, Transaction};
+use ceralacca_synthetic::damage;
+use ceralacca_synthetic::mail::{
+    Message, MessageKind, PkiOptions, Plan, Postal, ReceiptForm, Recipient, Story, Transaction,
+};
 use serde_json::Value;
 use std::process::Output;
 
@@ -188,4 +191,72 @@ fn proofs_and_duplicati_answer_as_json() {
         duplicato["content_bytes"],
         transaction.messages[0].bytes.len()
     );
+}
+
+#[test]
+fn the_original_of_a_brief_receipt_is_held_against_its_hashes() {
+    let postal = postal();
+    let carried_out = |seed| {
+        let plan = Plan {
+            story: Story::Delivered,
+            form: ReceiptForm::Brief,
+            recipients: 1,
+            attachments: vec![3000],
+            ..postal.plan(seed)
+        };
+        postal.carry_out(seed, &plan)
+    };
+    let whole = carried_out(1);
+    // The second has an envelope with another attachment; of the third only the receipts are held.
+    let mut damaged = carried_out(2);
+    let is_envelope = |message: &Message| message.kind() == MessageKind::TransportEnvelope;
+    for message in damaged.messages.iter_mut().filter(|m| is_envelope(m)) {
+        *message = damage::resigned(&postal, message, |draft| {
+            let mut octets = draft.postacert.take().unwrap().to_vec();
+            let place = |octets: &[u8], what: &[u8]| {
+                let mut windows = octets.windows(what.len());
+                windows.position(|window| window == what).unwrap()
+            };
+            let at = place(&octets, b"Content-Disposition: attachment");
+            let at = at + place(&octets[at..], b"\r\n\r\n") + 4;
+            octets[at] = if octets[at] == b'A' { b'B' } else { b'A' };
+            draft.postacert = Some(octets.into());
+        });
+    }
+    let mut lonely = carried_out(3);
+    lonely.messages.retain(|message| !is_envelope(message));
+    let archive = Archive::of(&[whole.clone(), damaged.clone(), lonely.clone()]);
+    let check = |transaction: &Transaction, status: i32| -> Value {
+        let id = &transaction.identificativo;
+        let output = archive.run(&["transaction", "--json", "--check-brief", id]);
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        let story: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut events = story["events"].as_array().unwrap().iter();
+        events.find(|event| !event["brief"].is_null()).unwrap()["brief"].clone()
+    };
+    let outcomes = |check: &Value| -> Vec<String> {
+        let parts = check["parts"].as_array().unwrap().iter();
+        parts
+            .map(|part| part["outcome"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let found = check(&whole, 0);
+    assert!(found["original"].is_u64(), "{found}");
+    let all = outcomes(&found);
+    assert!(
+        !all.is_empty() && all.iter().all(|outcome| outcome == "matches"),
+        "{found}"
+    );
+    let found = check(&damaged, 1);
+    assert!(outcomes(&found).contains(&"differs".to_owned()), "{found}");
+    let found = check(&lonely, 0);
+    assert!(found["original"].is_null(), "{found}");
+    let all = outcomes(&found);
+    assert!(
+        !all.is_empty() && all.iter().all(|outcome| outcome == "not-compared"),
+        "{found}"
+    );
+    let text = archive.run(&["transaction", "--check-brief", &whole.identificativo]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("): matches"), "{text}");
 }

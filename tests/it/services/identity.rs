@@ -194,6 +194,10 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             };
             clients.trace.get_transaction(request).await.map(drop)
         }
+        "ceralacca.v1.Trace/CheckBriefReceipt" => {
+            let request = v1::CheckBriefReceiptRequest { log, index: 0 };
+            clients.trace.check_brief_receipt(request).await.map(drop)
+        }
         "ceralacca.v1.Reissue/GetDuplicato" => {
             let request = v1::GetDuplicatoRequest { log, index: 0 };
             clients.reissue.get_duplicato(request).await.map(drop)
