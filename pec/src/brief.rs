@@ -14,6 +14,7 @@
 //! says that these octets have the hash that the receipt certifies, and no more.
 
 use crate::mime::{self, Part, comparable};
+use crate::reading::{Reading, cut};
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use ceralacca_formats::canonical::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,6 +133,14 @@ pub struct Comparison {
 }
 
 impl Brief {
+    /// Reads a brief receipt: the copy of the original among the octets of the message that `reading` is of.
+    ///
+    /// `None` where the message is no brief receipt ([`Reading::is_brief`]), or has no copy.
+    pub fn of_message(bytes: &[u8], reading: &Reading) -> Option<Self> {
+        let postacert = reading.postacert.as_ref().filter(|_| reading.is_brief())?;
+        Some(Self::read(cut(bytes, postacert)?))
+    }
+
     /// Reads the copy of the original that a brief receipt holds (`postacert.eml`).
     pub fn read(postacert: &[u8]) -> Self {
         let mut hashes = Vec::new();
@@ -286,8 +295,8 @@ fn hashes(part: &Part<'_>) -> Vec<(Sha1, Input, bool)> {
 mod tests {
     use super::*;
     use ceralacca_synthetic::mail::{
-        Attachment, HashInput, MessageKind, Original, PkiOptions, Plan, Postal, ReceiptForm, Story,
-        as_lf,
+        Attachment, Family, HashInput, MessageKind, Original, PkiOptions, Plan, Postal,
+        ReceiptForm, Story, as_lf,
     };
     use proptest::prelude::*;
     use std::sync::LazyLock;
@@ -388,6 +397,20 @@ mod tests {
                         (vec![], true)
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_brief_receipt_gives_its_hashes_and_no_other_message_does() {
+        for family in Family::ALL {
+            for message in POSTAL.one_of_each_type(family) {
+                let reading = crate::read(&message.bytes);
+                let brief = Brief::of_message(&message.bytes, &reading);
+                let is_brief = message.kind() == MessageKind::DeliveryBrief;
+                assert_eq!((reading.is_brief(), brief.is_some()), (is_brief, is_brief));
+                assert!(brief.is_none_or(|brief| !brief.hashes.is_empty()));
+                assert_eq!(Brief::of_message(b"", &reading), None);
             }
         }
     }

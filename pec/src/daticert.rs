@@ -8,13 +8,14 @@
 //!    nothing trimmed. Empty, blank and absent are one value: absent.
 //! 2. Of an element that may stand once, the first counts.
 
-use crate::reading::Finding;
+use crate::finding::Finding;
 use crate::reason::Reason;
 use crate::time::Moment;
 use crate::xml;
 use ceralacca_formats::canonical::Text;
 use ceralacca_formats::metadata::{Recipient, TraceRecord};
-use roxmltree::{Document, Node};
+use memchr::memmem;
+use roxmltree::Node;
 
 /// What a daticert says.
 #[derive(Debug)]
@@ -23,8 +24,10 @@ pub(crate) struct Daticert {
     pub facts: TraceRecord,
     /// Of which of the eight kinds it is, if of any.
     pub tipo: Option<Tipo>,
+    /// `risposte`.
+    pub reply_to: Option<Text>,
     /// What was noticed.
-    pub finding: Option<Finding>,
+    pub findings: Vec<Finding>,
 }
 
 /// What the value of `tipo` makes of a message.
@@ -62,54 +65,119 @@ pub(crate) fn read(bytes: &[u8], charset: Option<&[u8]>) -> Result<Daticert, Rea
     }
     let event = attribute(root, "tipo").ok_or(Reason::DaticertTipoMissing)?;
     let tipo = Tipo::named(&event);
+    let mut collected = Collected::default();
+    collected.sections(root);
     let facts = TraceRecord {
         event: Some(event),
         error: attribute(root, "errore"),
-        ..header_and_data(&document)
+        ..collected.facts
     };
-    let finding = has_stray_text(root).then_some(Finding::StrayText);
+    let prolog = text.get(..root.range().start).unwrap_or_default();
+    let noticed = [
+        (has_stray_text(root), Finding::StrayText),
+        (!is_utf8(bytes, charset), Finding::DaticertNotUtf8),
+        (
+            memmem::find(prolog.as_bytes(), b"<!DOCTYPE").is_some(),
+            Finding::DaticertDoctype,
+        ),
+        (
+            root.tag_name().namespace().is_some(),
+            Finding::DaticertNamespace,
+        ),
+        (collected.has_repeated, Finding::RepeatedElement),
+        (collected.has_unknown, Finding::UnknownElement),
+    ];
+    let noticed = noticed.into_iter().filter(|(noticed, _)| *noticed);
     Ok(Daticert {
         facts,
         tipo,
-        finding,
+        reply_to: collected.reply_to,
+        findings: noticed.map(|(_, finding)| finding).collect(),
     })
 }
 
-fn header_and_data(document: &Document<'_>) -> TraceRecord {
-    let mut facts = TraceRecord::default();
-    for section in elements(document.root_element()) {
-        match section.tag_name().name() {
-            "intestazione" => elements(section).for_each(|node| add_header(&mut facts, node)),
-            "dati" => elements(section).for_each(|node| add_data(&mut facts, node)),
-            _ => {}
+/// Whether the octets are UTF-8, and nothing says otherwise.
+fn is_utf8(bytes: &[u8], charset: Option<&[u8]>) -> bool {
+    let labels = [xml::declared_encoding(bytes), charset];
+    let mut labels = labels.into_iter().flatten();
+    let is_label =
+        |label: &[u8]| label.eq_ignore_ascii_case(b"utf-8") || label.eq_ignore_ascii_case(b"utf8");
+    std::str::from_utf8(bytes).is_ok() && labels.all(is_label)
+}
+
+/// What the elements say.
+#[derive(Default)]
+struct Collected {
+    facts: TraceRecord,
+    reply_to: Option<Text>,
+    /// Whether an element that may stand once stands twice.
+    has_repeated: bool,
+    /// Whether there is an element that the grammar does not have.
+    has_unknown: bool,
+}
+
+impl Collected {
+    fn sections(&mut self, root: Node<'_, '_>) {
+        let (mut headers, mut data) = (0, 0);
+        for section in elements(root) {
+            match section.tag_name().name() {
+                "intestazione" => {
+                    headers += 1;
+                    elements(section).for_each(|node| self.add_header(node));
+                }
+                "dati" => {
+                    data += 1;
+                    elements(section).for_each(|node| self.add_data(node));
+                }
+                _ => self.has_unknown = true,
+            }
         }
+        self.has_repeated |= headers > 1 || data > 1;
     }
-    facts
-}
 
-fn add_header(facts: &mut TraceRecord, node: Node<'_, '_>) {
-    match node.tag_name().name() {
-        "mittente" => first(&mut facts.sender, text(node)),
-        "oggetto" => first(&mut facts.subject, text(node)),
-        "destinatari" => facts.recipients.extend(text(node).map(|address| Recipient {
-            address,
-            kind: attribute(node, "tipo"),
-        })),
-        _ => {}
+    fn add_header(&mut self, node: Node<'_, '_>) {
+        let facts = &mut self.facts;
+        self.has_repeated |= match node.tag_name().name() {
+            "mittente" => first(&mut facts.sender, text(node)),
+            "oggetto" => first(&mut facts.subject, text(node)),
+            "risposte" => first(&mut self.reply_to, text(node)),
+            "destinatari" => {
+                facts.recipients.extend(text(node).map(|address| Recipient {
+                    address,
+                    kind: attribute(node, "tipo"),
+                }));
+                false
+            }
+            _ => {
+                self.has_unknown = true;
+                false
+            }
+        };
     }
-}
 
-fn add_data(facts: &mut TraceRecord, node: Node<'_, '_>) {
-    match node.tag_name().name() {
-        "gestore-emittente" => first(&mut facts.provider, text(node)),
-        "data" if facts.event_text.is_none() => add_time(facts, node),
-        "identificativo" => first(&mut facts.identificativo, text(node)),
-        "msgid" => first(&mut facts.msgid, text(node)),
-        "ricevuta" => first(&mut facts.receipt_form, attribute(node, "tipo")),
-        "consegna" => first(&mut facts.delivered_to, text(node)),
-        "ricezione" => facts.taken_over.extend(text(node)),
-        "errore-esteso" => first(&mut facts.error_detail, text(node)),
-        _ => {}
+    fn add_data(&mut self, node: Node<'_, '_>) {
+        let facts = &mut self.facts;
+        self.has_repeated |= match node.tag_name().name() {
+            "gestore-emittente" => first(&mut facts.provider, text(node)),
+            "data" if facts.event_text.is_none() => {
+                add_time(facts, node);
+                false
+            }
+            "data" => true,
+            "identificativo" => first(&mut facts.identificativo, text(node)),
+            "msgid" => first(&mut facts.msgid, text(node)),
+            "ricevuta" => first(&mut facts.receipt_form, attribute(node, "tipo")),
+            "consegna" => first(&mut facts.delivered_to, text(node)),
+            "ricezione" => {
+                facts.taken_over.extend(text(node));
+                false
+            }
+            "errore-esteso" => first(&mut facts.error_detail, text(node)),
+            _ => {
+                self.has_unknown = true;
+                false
+            }
+        };
     }
 }
 
@@ -147,10 +215,13 @@ fn is_blank(text: &str) -> bool {
         .all(|c| matches!(c, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-fn first(slot: &mut Option<Text>, value: Option<Text>) {
+/// The first value counts; whether this is one more.
+fn first(slot: &mut Option<Text>, value: Option<Text>) -> bool {
+    let is_repeated = slot.is_some() && value.is_some();
     if slot.is_none() {
         *slot = value;
     }
+    is_repeated
 }
 
 pub(crate) fn elements<'a, 'input>(
@@ -218,8 +289,8 @@ mod tests {
     fn every_fact_stands_as_it_came() {
         let daticert = read(DELIVERY.as_bytes(), None).unwrap();
         assert_eq!(
-            (daticert.tipo, daticert.finding),
-            (Some(Tipo::Receipt), None)
+            (daticert.tipo, daticert.findings),
+            (Some(Tipo::Receipt), vec![])
         );
         let facts = daticert.facts;
         assert_eq!(
@@ -337,8 +408,8 @@ mod tests {
     fn a_letter_left_between_elements_is_a_finding() {
         let xml = DELIVERY.replace("<dati>", "x<dati>");
         assert_eq!(
-            read(xml.as_bytes(), None).unwrap().finding,
-            Some(Finding::StrayText)
+            read(xml.as_bytes(), None).unwrap().findings,
+            [Finding::StrayText]
         );
     }
 

@@ -39,6 +39,11 @@ impl Block {
         true
     }
 
+    /// What was kept of it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether the block was longer than what is kept.
     pub(crate) fn is_too_long(&self) -> bool {
         self.too_long
@@ -125,7 +130,7 @@ fn split_field(field: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// A value without its line breaks, trimmed.
-fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = value.trim_ascii();
     if memchr::memchr(b'\n', value).is_none() {
         return Cow::Borrowed(value);

@@ -12,9 +12,10 @@
 //! A reading says where the signed octets are, not whether they verify: that is [`judge`]'s.
 //!
 //! # Map, in reading order
-//! - [`reader`]: the push reader, and what a message is from what was found
-//! - [`reading`], [`reason`]: the answer, and why there is none
-//! - `scan`, `line`: delimiter lines and parts; bounded lines out of pieces
+//! - [`reader`]: the push reader; `head`, `outer`: the header block of the message
+//! - [`reading`], [`reason`], [`finding`]: the answer, why there is none, and what is remarked
+//! - `conclude`: what an object is, from what was found; `grammar`, `agreement`: what is remarked, and why
+//! - `scan`, `line`: delimiter lines and parts; bounded lines out of pieces; `nested`: what is inside
 //! - `header`, `param`, `transfer`: header blocks, parameters and names, transfer encodings
 //! - `daticert`, `xml`, `time`: the facts, the XML they come from, and their time
 //! - [`digests`], [`judge`]: digests of what is signed, and what a signature is worth
@@ -33,15 +34,23 @@
     )
 )]
 
+mod agreement;
 pub mod brief;
+
+mod conclude;
 mod daticert;
 pub mod digests;
 mod facts;
+pub mod finding;
+mod grammar;
+mod head;
 mod header;
 pub mod judge;
 mod line;
 pub mod logs;
 mod mime;
+mod nested;
+mod outer;
 mod param;
 pub mod reader;
 pub mod reading;
@@ -54,6 +63,7 @@ mod transfer;
 mod xml;
 
 pub use digests::{DigestAlgorithm, Digests, SignedDigests};
+pub use finding::{Finding, Weight};
 pub use reader::{Reader, read};
-pub use reading::{Detached, Finding, Reading};
+pub use reading::{Detached, Reading};
 pub use reason::Reason;

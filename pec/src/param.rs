@@ -124,6 +124,22 @@ pub(crate) fn decode_words(value: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The longest field whose words are decoded.
+const FIELD_BYTES_MAX: usize = 4 << 10;
+
+/// A field of free text, its RFC 2047 words decoded. What is in no charset that is known, or in none at all, has
+/// U+FFFD in its place.
+pub(crate) fn decoded(value: &[u8]) -> String {
+    let has_words = memchr::memmem::find(value, b"=?").is_some();
+    if has_words && value.len() <= FIELD_BYTES_MAX {
+        let line = [value, b"\n"].concat();
+        if let HeaderValue::Text(text) = MessageStream::new(&line).parse_unstructured() {
+            return text.into_owned();
+        }
+    }
+    String::from_utf8_lossy(value).into_owned()
+}
+
 /// What of a value has not been read yet.
 struct Cursor<'a>(&'a [u8]);
 

@@ -1,13 +1,16 @@
 //! What reading a message gives.
 //!
 //! # Invariants
-//! 1. `facts` stand only in envelopes and receipts, and in what is unclassified for an unknown `tipo`.
+//! 1. `facts` stand only in envelopes and receipts, and in what is unclassified for an unknown `tipo`. They are
+//!    never those of an evidence: [`Reading::trace`] chooses.
 //! 2. `unclassified` stands exactly where `kind` is [`Kind::Unclassified`].
 //! 3. `signed` and `signature` stand together or not at all, in this order, and never overlap.
 
 use crate::digests::SignedDigests;
+use crate::finding::Finding;
 use crate::header::split_entity;
 use crate::reason::Reason;
+use crate::rem::{Evidence, Refusal};
 use crate::transfer::Encoding;
 use ceralacca_formats::canonical::Text;
 use ceralacca_formats::leaf::Kind;
@@ -16,75 +19,6 @@ use std::ops::Range;
 
 /// The longest signature entity that is decoded; real ones have some eight thousand octets.
 pub const SIGNATURE_BYTES_MAX: usize = 1 << 20;
-
-/// Something noticed that did not hinder reading.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Finding {
-    /// A header field the reader uses stands more than once; the first counted.
-    RepeatedHeader,
-    /// The Message-ID is longer than what is kept, and left out.
-    MessageIdTooLong,
-    /// The multipart/signed has no close delimiter: cut off, or never written.
-    NoCloseDelimiter,
-    /// The multipart/signed has more than two parts; only the first two were looked at.
-    ExtraPart,
-    /// The daticert has text between its elements.
-    StrayText,
-}
-
-impl Finding {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::RepeatedHeader,
-        Self::MessageIdTooLong,
-        Self::NoCloseDelimiter,
-        Self::ExtraPart,
-        Self::StrayText,
-    ];
-
-    /// A stable code.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::RepeatedHeader => "repeated-header",
-            Self::MessageIdTooLong => "message-id-too-long",
-            Self::NoCloseDelimiter => "no-close-delimiter",
-            Self::ExtraPart => "extra-part",
-            Self::StrayText => "stray-text",
-        }
-    }
-
-    /// In Italian.
-    pub const fn italian(self) -> &'static str {
-        match self {
-            Self::RepeatedHeader => {
-                "un campo d'intestazione che il lettore usa compare più volte: vale il primo"
-            }
-            Self::MessageIdTooLong => {
-                "il Message-ID è più lungo di quanto si conservi, ed è tralasciato"
-            }
-            Self::NoCloseDelimiter => "il multipart/signed non ha il delimitatore di chiusura",
-            Self::ExtraPart => {
-                "il multipart/signed ha più di due parti: si guardano solo le prime due"
-            }
-            Self::StrayText => "il daticert ha testo tra i suoi elementi",
-        }
-    }
-
-    /// In English.
-    pub const fn english(self) -> &'static str {
-        match self {
-            Self::RepeatedHeader => {
-                "a header field the reader uses stands more than once; the first counted"
-            }
-            Self::MessageIdTooLong => "the Message-ID is longer than what is kept, and left out",
-            Self::NoCloseDelimiter => "the multipart/signed has no close delimiter",
-            Self::ExtraPart => {
-                "the multipart/signed has more than two parts; only the first two were looked at"
-            }
-            Self::StrayText => "the daticert has text between its elements",
-        }
-    }
-}
 
 /// What a message is, and what it certifies. Nothing here says that its signature verifies.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -113,6 +47,9 @@ pub struct Reading {
     /// Where the body of the original is: of the direct child of type message/rfc822, by preference of the
     /// name `postacert.eml`.
     pub postacert: Option<Range<u64>>,
+    /// Evidence of the European system among the direct children of the signed part, as the only part, or as
+    /// the object itself: the first that was found, or why it was not read.
+    pub evidence: Option<Result<Box<Evidence>, Refusal>>,
     /// What was noticed, each once, in order.
     pub findings: Vec<Finding>,
 }
@@ -128,6 +65,24 @@ pub struct Detached<'a> {
 }
 
 impl Reading {
+    /// What is recorded of the object in the log: the facts of its daticert, or, where it was understood and
+    /// has no daticert, those of its evidence.
+    pub fn trace(&self) -> Option<TraceRecord> {
+        let of_evidence = || self.evidence.as_ref()?.as_ref().ok()?.trace();
+        let is_understood = self.unclassified.is_none();
+        let facts = self.facts.clone();
+        facts.or_else(|| is_understood.then(of_evidence).flatten())
+    }
+
+    /// Whether this is a brief delivery receipt: its original has hashes in the place of attachments
+    /// ([`crate::brief::Brief::of_message`]).
+    pub fn is_brief(&self) -> bool {
+        let is =
+            |value: &Option<Text>, word: &str| value.as_ref().is_some_and(|v| v == &word.into());
+        let facts = self.facts.as_ref();
+        facts.is_some_and(|f| is(&f.event, "avvenuta-consegna") && is(&f.receipt_form, "breve"))
+    }
+
     /// The CMS, decoded from the signature entity, if that is there and in its transfer encoding.
     pub fn p7s(&self) -> Option<Vec<u8>> {
         decode_signature(self.signature_entity.as_ref()?)
@@ -155,6 +110,6 @@ pub(crate) fn decode_signature(entity: &[u8]) -> Option<Vec<u8>> {
     Encoding::named(encoding.as_deref()).decode(body.to_vec())
 }
 
-fn cut<'a>(bytes: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {
+pub(crate) fn cut<'a>(bytes: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {
     bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }

@@ -4,8 +4,9 @@
 //! multipart/signed               outer delimiters: three at most
 //! ├── multipart/mixed            the signed entity
 //! │   ├── text …                 inner delimiters: its direct children, in any order
-//! │   ├── daticert.xml           the only body that is kept
-//! │   └── postacert.eml          whatever is in it is not ours
+//! │   ├── daticert.xml           the facts
+//! │   ├── evidence of REM        kept too
+//! │   └── postacert.eml          whatever is in it is not ours: `nested` looks at it in passing
 //! └── the signature entity
 //! ```
 //!
@@ -16,14 +17,18 @@
 //! 2. Outer delimiters are looked for everywhere, inner ones only in the signed entity, and nobody else's
 //!    anywhere: no nesting, however broken, moves what was signed.
 //! 3. A second daticert among the direct children is no choice to make: there is then no daticert.
-//! 4. Kept: one header block, one daticert body, one signature entity, each within its bound.
+//! 4. Kept: one header block, one daticert body, the text, XML that may be evidence, one signature entity, and
+//!    what `nested` keeps, each within its bound.
 
 use crate::digests::{DigestAlgorithm, Hasher, SignedDigests};
+use crate::finding::Finding;
 use crate::header::{Block, Fields};
 use crate::line::Piece;
+use crate::nested::{Nested, Walker};
 use crate::param::Structured;
-use crate::reading::{Finding, SIGNATURE_BYTES_MAX};
+use crate::reading::SIGNATURE_BYTES_MAX;
 use crate::reason::Reason;
+use crate::rem::Capture;
 use crate::transfer::Encoding;
 use std::ops::Range;
 
@@ -31,6 +36,8 @@ use std::ops::Range;
 pub const PART_HEADER_BYTES_MAX: usize = 64 << 10;
 /// The longest daticert body, as encoded, that is kept.
 pub const DATICERT_BYTES_MAX: usize = 16 << 20;
+/// The longest text for the user that is kept, its header included; a longer one is not compared.
+pub const TEXT_BYTES_MAX: usize = 64 << 10;
 /// The most delimiters of the signed entity that are followed.
 pub const DELIMITERS_MAX: usize = 1000;
 /// The longest boundary; RFC 2046 allows 70 octets.
@@ -52,6 +59,8 @@ pub(crate) struct Part {
     pub encoding: Encoding,
     /// The charset of its Content-Type.
     pub charset: Option<Vec<u8>>,
+    /// Whether its type is `application/xml`.
+    pub is_application_xml: bool,
 }
 
 /// What was found in a body of type multipart/signed.
@@ -64,6 +73,20 @@ pub(crate) struct Scan {
     /// The octets of `signature`, unless there are too many.
     pub signature_entity: Option<Vec<u8>>,
     pub postacert: Option<Range<u64>>,
+    /// Whether it has the name that the rules give it.
+    pub postacert_named: bool,
+    /// How many direct children are messages.
+    pub messages: usize,
+    /// What is in the original.
+    pub nested: Nested,
+    /// Whether the first direct child is a text for people.
+    pub has_text: bool,
+    /// The entity of that text, unless it is too long.
+    pub text: Option<Vec<u8>>,
+    /// Whether there is a direct child that is neither that, nor a message, nor a daticert.
+    pub has_other_part: bool,
+    /// XML among the direct children that may be evidence.
+    pub capture: Capture,
     pub daticert: Option<Part>,
     /// Whether there was a daticert at all, kept or not.
     pub has_daticert: bool,
@@ -84,8 +107,12 @@ enum State {
     ChildHead(Block),
     /// In the body of the daticert.
     Daticert,
+    /// In the text for the user.
+    Text,
+    /// In XML that may be evidence.
+    Evidence,
     /// In the body of the original, which began here.
-    Postacert(u64),
+    Postacert(u64, Box<Walker>),
     /// In the signature entity.
     Signature,
     /// After the third delimiter, or the close delimiter.
@@ -104,8 +131,12 @@ pub(crate) struct Scanner {
     break_bytes: u8,
     /// Inner delimiters so far.
     delimiters: usize,
-    /// Whether the original found so far has the name that the rules give it.
-    postacert_named: bool,
+    /// Direct children so far.
+    children: usize,
+    /// Whether a line of the signed entity ended in LF alone, and whether one ended in CR LF.
+    line_ends: (bool, bool),
+    /// Whether there were octets above 127 outside the original.
+    has_eight_bit: bool,
     /// Of the signed entity, until it ends.
     hasher: Option<Hasher>,
     found: Scan,
@@ -122,7 +153,9 @@ impl Scanner {
             part_at: 0,
             break_bytes: 0,
             delimiters: 0,
-            postacert_named: false,
+            children: 0,
+            line_ends: (false, false),
+            has_eight_bit: false,
             found: Scan::default(),
         }
     }
@@ -137,7 +170,7 @@ impl Scanner {
         if let Some(close) = delimiter(piece, Some(&self.outer)) {
             self.outer_delimiter(piece, close);
         } else {
-            self.hash(piece.bytes);
+            self.hash(piece);
             if let Some(close) = delimiter(piece, self.inner.as_deref()) {
                 self.inner_delimiter(piece, close);
             } else {
@@ -161,15 +194,38 @@ impl Scanner {
                 self.refuse(Reason::Truncated);
             }
         }
+        let noticed = [
+            (self.line_ends == (true, true), Finding::MixedLineEnds),
+            (self.has_eight_bit, Finding::RawEightBit),
+        ];
+        let noticed = noticed.into_iter().filter(|(noticed, _)| *noticed);
+        self.found.findings.extend(noticed.map(|(_, f)| f));
         self.found
     }
 
     fn line(&mut self, piece: Piece<'_>) {
         let body_at = piece.at + piece.bytes.len() as u64;
+        let is_own = !matches!(
+            self.state,
+            State::Preamble | State::Entity | State::Postacert(..) | State::Signature | State::Done
+        );
+        self.has_eight_bit |= is_own && !piece.bytes.is_ascii();
         let head_ends = match &mut self.state {
             State::EntityHead(block) | State::ChildHead(block) => !block.push(piece),
             State::Daticert => {
                 self.keep(piece.bytes);
+                false
+            }
+            State::Text => {
+                self.keep_text(piece.bytes);
+                false
+            }
+            State::Evidence => {
+                self.found.capture.keep(piece.bytes);
+                false
+            }
+            State::Postacert(_, walker) => {
+                walker.push(piece);
                 false
             }
             State::Signature => {
@@ -184,10 +240,14 @@ impl Scanner {
     }
 
     /// What stands between the first two outer delimiters is signed, inner delimiters included.
-    fn hash(&mut self, bytes: &[u8]) {
+    fn hash(&mut self, piece: Piece<'_>) {
         let signed = !matches!(self.state, State::Preamble | State::Signature | State::Done);
+        if signed {
+            self.line_ends.0 |= piece.break_bytes == 1;
+            self.line_ends.1 |= piece.break_bytes == 2;
+        }
         if let Some(hasher) = self.hasher.as_mut().filter(|_| signed) {
-            hasher.line(bytes);
+            hasher.line(piece.bytes);
         }
     }
 
@@ -260,7 +320,7 @@ impl Scanner {
             }
             State::ChildHead(block) => {
                 self.check(&block);
-                self.begin_child(block.fields(), body_at);
+                self.begin_child(&block, body_at);
             }
             other => self.state = other,
         }
@@ -272,7 +332,9 @@ impl Scanner {
         }
     }
 
-    fn begin_child(&mut self, fields: Fields<'_>, body_at: u64) {
+    fn begin_child(&mut self, block: &Block, body_at: u64) {
+        let fields: Fields<'_> = block.fields();
+        self.children += 1;
         let structured = |name: &str| Structured::parse(&fields.value(name).unwrap_or_default());
         let content_type = structured("content-type");
         let disposition = structured("content-disposition");
@@ -286,16 +348,29 @@ impl Scanner {
                     body: Vec::new(),
                     encoding: Encoding::named(encoding.as_deref()),
                     charset: content_type.parameter("charset"),
+                    is_application_xml: content_type.value == b"application/xml",
                 });
             }
             b"message/rfc822" => {
                 let named = is_named("postacert.eml");
-                if self.found.postacert.is_none() || (named && !self.postacert_named) {
-                    self.postacert_named = named;
-                    self.state = State::Postacert(body_at);
+                self.found.messages += 1;
+                if self.found.postacert.is_none() || (named && !self.found.postacert_named) {
+                    self.found.postacert_named = named;
+                    self.state = State::Postacert(body_at, Box::new(Walker::new()));
                 }
             }
-            _ => {}
+            kind if self.children == 1 && is_for_people(kind) => {
+                self.found.has_text = true;
+                self.found.text = Some([block.bytes(), b"\n"].concat());
+                self.state = State::Text;
+            }
+            _ => {
+                self.found.has_other_part = true;
+                let capture = &mut self.found.capture;
+                if capture.begins(fields, &content_type, &disposition) {
+                    self.state = State::Evidence;
+                }
+            }
         }
     }
 
@@ -319,6 +394,15 @@ impl Scanner {
             self.refuse(Reason::DaticertTooLarge);
         } else {
             part.body.extend_from_slice(bytes);
+        }
+    }
+
+    fn keep_text(&mut self, bytes: &[u8]) {
+        let kept = self.found.text.as_mut();
+        if let Some(text) = kept.filter(|text| text.len() + bytes.len() <= TEXT_BYTES_MAX) {
+            text.extend_from_slice(bytes);
+        } else {
+            self.found.text = None;
         }
     }
 
@@ -360,7 +444,11 @@ impl Scanner {
                 }
             }
             // Of a child without a body the break that ended its header is the delimiter's.
-            State::Postacert(start) => self.found.postacert = Some(start.min(end)..end),
+            State::Postacert(start, walker) => {
+                self.found.postacert = Some(start.min(end)..end);
+                self.found.nested = walker.finish();
+            }
+            State::Evidence => self.found.capture.end(self.break_bytes),
             _ => {}
         }
     }
@@ -369,6 +457,12 @@ impl Scanner {
     fn refuse(&mut self, reason: Reason) {
         self.found.problem.get_or_insert(reason);
     }
+}
+
+/// Whether a first part of this type is the text for the user.
+fn is_for_people(kind: &[u8]) -> bool {
+    let is_text = kind.is_empty() || kind.starts_with(b"text/");
+    (is_text && !kind.ends_with(b"/xml")) || kind.starts_with(b"multipart/")
 }
 
 /// Whether a line is a delimiter of this boundary, and if so whether it is the close delimiter.

@@ -5,7 +5,8 @@
 //! 2. Instants before 1970 are nobody's PEC; they are left out, the text remains.
 
 use ceralacca_formats::canonical::Integer;
-use chrono::{DateTime, FixedOffset, NaiveDate, TimeZone as _};
+use chrono::{DateTime, FixedOffset, NaiveDate, Offset as _, TimeZone as _};
+use chrono_tz::Europe::Rome;
 
 /// An instant, and the offset it was stated with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,6 +31,15 @@ impl Moment {
         let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
         let local = date.and_hms_opt(hour, minute, second)?;
         Self::new(offset(zone.trim())?.from_local_datetime(&local).single()?)
+    }
+
+    /// Whether the offset is that of Italian time at this instant: providers write no other.
+    pub(crate) fn is_italian(self) -> bool {
+        let instant = DateTime::from_timestamp_millis(self.ms.get());
+        instant.is_some_and(|instant| {
+            let offset = Rome.offset_from_utc_datetime(&instant.naive_utc()).fix();
+            Integer::from(offset.local_minus_utc() / 60) == self.offset_min
+        })
     }
 
     /// From a Date header (RFC 5322 section 3.3): comments, one-digit days and old zone names allowed; the
@@ -99,6 +109,24 @@ mod tests {
         let (summer, _) = daticert("25/10/2026", "02:30:00", "+0200").unwrap();
         let (winter, _) = daticert("25/10/2026", "02:30:00", "+0100").unwrap();
         assert_eq!(winter - summer, 3_600_000);
+    }
+
+    #[test]
+    fn an_offset_is_italian_or_not_on_its_day() {
+        let is_italian = |day: &str, hour: &str, zone: &str| {
+            Moment::from_daticert(day, hour, zone).unwrap().is_italian()
+        };
+        for (day, hour, zone, expected) in [
+            ("07/05/2024", "09:10:11", "+0200", true),
+            ("07/05/2024", "08:10:11", "+0100", false),
+            ("07/05/2024", "07:10:11", "+0000", false),
+            ("12/01/2026", "09:05:03", "+0100", true),
+            ("25/10/2026", "02:30:00", "+0200", true),
+            ("25/10/2026", "02:30:00", "+0100", true),
+            ("25/10/2026", "03:30:00", "+0200", false),
+        ] {
+            assert_eq!(is_italian(day, hour, zone), expected, "{day} {hour} {zone}");
+        }
     }
 
     #[test]

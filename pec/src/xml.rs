@@ -59,7 +59,7 @@ fn unmarked_encoding(bytes: &[u8], charset: Option<&[u8]>) -> Result<&'static En
 }
 
 /// The encoding an XML declaration names.
-fn declared_encoding(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn declared_encoding(bytes: &[u8]) -> Option<&[u8]> {
     let head = bytes.get(..DECLARATION_BYTES_MAX).unwrap_or(bytes);
     let head = head.strip_prefix(b"<?xml")?;
     let head = head.get(..memmem::find(head, b"?>")?)?;

@@ -1,7 +1,7 @@
 //! `docs/findings.md` says what the program can remark, in both languages, and nothing else.
 
-use ceralacca_pec::judge::{Effect, Ground, Level};
-use ceralacca_pec::{Finding, Reason};
+use ceralacca_pec::judge::{Effect, Explanation, Ground, Level};
+use ceralacca_pec::{Finding, Reason, rem};
 use std::collections::BTreeSet;
 
 const HEAD: &str = "\
@@ -13,7 +13,14 @@ the object (`unclassified`, `signature`, `findings`: [formats.md](formats.md) 2)
 
 A level says what a signature was worth when the object was received, at the time it was made, with the trust material
 that was configured then. A finding below it says why; a *note* does not change the level. An explanation of how a
-broken object may have been damaged never upgrades it.
+broken object may have been damaged never upgrades it; it is looked for in objects of at most 64 KiB.
+
+Facts are taken from the signed daticert alone. Where the outer header, the text or the original do not agree with it,
+that is a finding of form, and the daticert stands. A *deviation* is something that the rules (RFC 6109, annex to DM 2
+November 2005), or every genuine message known, have otherwise; a *note* is to be known, and nothing is wrong.
+
+Not remarked, because genuine mail has it so: part order, folding and line lengths; LF instead of CR LF throughout;
+`risposte` absent; the provider's name spelled otherwise than in its certificate; `Return-Path`; `To` of envelopes.
 ";
 
 fn levels() -> String {
@@ -41,8 +48,11 @@ fn levels() -> String {
         format!("| `{}` | {italian} | {english} |\n", level.word())
     });
     format!(
-        "\n## Levels (`signature`)\n\n| Level | Italiano | English |\n|---|---|---|\n{}",
-        rows.concat()
+        "\n## Levels (`signature`)\n\n| Level | Italiano | English |\n|---|---|---|\n{}| `{}` | {} | {} |\n",
+        rows.concat(),
+        rem::Signature::VERDICT,
+        "evidenza REM da sola: la sua firma XAdES è conservata, non valutata",
+        "REM evidence alone: its XAdES signature is kept, not evaluated",
     )
 }
 
@@ -79,13 +89,41 @@ fn table<T: Copy>(title: &str, all: &[T], row: impl Fn(T) -> [&'static str; 3]) 
 
 #[test]
 fn the_document_lists_every_finding_in_both_languages() {
-    let form = |finding: Finding| [finding.code(), finding.italian(), finding.english()];
+    let form = |finding: &Finding| {
+        let (code, weight) = (finding.code(), finding.weight().word());
+        let (italian, english) = (finding.italian(), finding.english());
+        format!("| `{code}` | {weight} | {italian} | {english} |\n")
+    };
+    let form: String = Finding::ALL.iter().map(form).collect();
+    let form = format!(
+        "\n## Of form (`findings`)\n\n| Code | Weight | Italiano | English |\n|---|---|---|---|\n{form}"
+    );
+    let explained = |explanation: Explanation| {
+        [
+            explanation.code(),
+            explanation.italian(),
+            explanation.english(),
+        ]
+    };
+    let noticed = |finding: rem::Finding| [finding.code(), finding.italian(), finding.english()];
+    let unread = |refusal: rem::Refusal| [refusal.code(), refusal.italian(), refusal.english()];
     let reason = |reason: Reason| [reason.code(), reason.italian(), reason.english()];
     let text = [
         HEAD.to_owned(),
         levels(),
         grounds(),
-        table("Of form (`findings`)", &Finding::ALL, form),
+        table(
+            "Explained: what would make a broken signature match (`findings`)",
+            &Explanation::ALL,
+            explained,
+        ),
+        form,
+        table("Of REM evidence (`findings`)", &rem::Finding::ALL, noticed),
+        table(
+            "REM evidence not read (`findings`)",
+            &rem::Refusal::ALL,
+            unread,
+        ),
         table("Not understood (`unclassified`)", &Reason::ALL, reason),
     ]
     .concat();
@@ -105,6 +143,15 @@ fn no_code_means_two_things() {
     let codes = Ground::ALL.iter().map(|ground| ground.code());
     let codes = codes.chain(Finding::ALL.iter().map(|finding| finding.code()));
     let codes = codes.chain(Level::ALL.iter().map(|level| level.word()));
+    let codes = codes.chain(
+        Explanation::ALL
+            .iter()
+            .map(|explanation| explanation.code()),
+    );
+    let codes = codes.chain(rem::Finding::ALL.iter().map(|finding| finding.code()));
+    let codes = codes.chain(rem::Refusal::ALL.iter().map(|refusal| refusal.code()));
+    let codes = codes.chain(Reason::ALL.iter().map(|reason| reason.code()));
+    let codes = codes.chain([rem::Signature::VERDICT]);
     let codes: Vec<_> = codes.collect();
     let different: BTreeSet<_> = codes.iter().collect();
     assert_eq!(different.len(), codes.len());

@@ -144,6 +144,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "retention/src/civil.rs",
             "retention/src/time.rs",
             "pec/src/logs/civil.rs",
+            "pec/src/time.rs",
             "pec/src/transaction.rs",
             "src/cli/show.rs",
         ],

@@ -14,12 +14,19 @@
 //! # Not here
 //! XAdES. The relay metadata and the older TS 102 640, whose roots are other.
 
+mod alone;
+mod capture;
 mod evidence;
+mod notice;
 mod parts;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use alone::Alone;
+pub use capture::CAPTURED_BYTES_MAX;
+pub(crate) use capture::{Capture, Captured};
 pub use evidence::{is_evidence, read};
+pub use notice::{Finding, Refusal};
 pub use parts::{ENCODED_BYTES_MAX, Found, find};
 
 use ceralacca_formats::canonical::{Integer, Text};
@@ -57,65 +64,6 @@ pub const EVENTS: [&str; 22] = [
     "ContentAccessTracking",
 ];
 
-/// Why octets are not read as evidence. The codes are stable.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Refusal {
-    /// Longer than what is read.
-    TooLarge,
-    /// The character set is unknown, or the octets are not in it.
-    Charset,
-    /// It has a document type declaration.
-    Dtd,
-    /// More nodes, levels or attributes than are followed.
-    TooComplex,
-    /// No well-formed XML.
-    Malformed,
-    /// The root is not `Evidence`, or has neither an event nor an identifier.
-    NotEvidence,
-}
-
-impl Refusal {
-    /// The code.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::TooLarge => "evidence-too-large",
-            Self::Charset => "evidence-charset",
-            Self::Dtd => "evidence-dtd",
-            Self::TooComplex => "evidence-too-complex",
-            Self::Malformed => "evidence-malformed",
-            Self::NotEvidence => "not-evidence",
-        }
-    }
-}
-
-/// Something noticed that did not hinder reading.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Finding {
-    /// The root is not in the namespace of EN 319 522.
-    OtherNamespace,
-    /// The event is none of [`EVENTS`].
-    EventUnknown,
-    /// The event time is missing, or no instant.
-    TimeMalformed,
-    /// A digest is not in base64.
-    DigestMalformed,
-    /// There is no signature.
-    NotSigned,
-}
-
-impl Finding {
-    /// A stable code.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::OtherNamespace => "other-namespace",
-            Self::EventUnknown => "event-unknown",
-            Self::TimeMalformed => "time-malformed",
-            Self::DigestMalformed => "digest-malformed",
-            Self::NotSigned => "not-signed",
-        }
-    }
-}
-
 /// A signature inside the evidence.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Signature {
@@ -124,8 +72,9 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The verdict on every such signature, present as it may be.
-    pub const VERDICT: &'static str = "not evaluated";
+    /// The verdict on every such signature, present as it may be; the word that stands in metadata where others
+    /// have a level of [`crate::judge::Level`].
+    pub const VERDICT: &'static str = "not-evaluated";
 }
 
 /// Sender or recipient.

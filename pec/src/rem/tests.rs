@@ -99,7 +99,7 @@ fn every_fact_is_read() {
     };
     assert_eq!(evidence.digests, [whole, PartDigest::default()]);
     assert_eq!(evidence.signature, Some(Signature { is_xades: true }));
-    assert_eq!(Signature::VERDICT, "not evaluated");
+    assert_eq!(Signature::VERDICT, "not-evaluated");
     assert_eq!(evidence.findings, [Finding::DigestMalformed]);
 }
 
@@ -326,8 +326,10 @@ fn an_envelope_of_the_family_that_adds_evidence_holds_one_that_agrees_with_its_d
         let Some(found) = found.first() else { continue };
         let evidence = found.evidence.as_ref().unwrap();
         assert_eq!(evidence.event, text("SubmissionAcceptance"));
-        assert_eq!(evidence.event_ms, reading.facts.unwrap().event_ms);
-        assert_eq!(evidence.findings, [Finding::NotSigned]);
+        assert_eq!(evidence.event_ms, reading.facts.as_ref().unwrap().event_ms);
+        assert_eq!(evidence.findings, []);
+        let caught = reading.evidence.unwrap().unwrap();
+        assert_eq!(*caught, *evidence);
         let range = found.range.start as usize..found.range.end as usize;
         assert!(envelope.bytes[range].starts_with(b"PD94bWwg"));
     }

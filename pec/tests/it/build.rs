@@ -112,13 +112,28 @@ impl Pec {
     fn header(&self) -> String {
         let (tipo, outer) = (self.tipo, self.outer_boundary());
         let kind = match tipo {
-            "posta-certificata" => "X-Trasporto: posta-certificata\n".to_owned(),
+            "posta-certificata" => {
+                "X-Trasporto: posta-certificata\nX-TipoRicevuta: completa\n".to_owned()
+            }
+            "rilevazione-virus" => {
+                format!("X-Ricevuta: {tipo}\nX-Mittente: anna@example.test\n")
+            }
             tipo => format!("X-Ricevuta: {tipo}\n"),
         };
         let id = self.message_id();
-        let rest = "Date: Tue, 7 May 2024 09:10:11 +0200 (CEST)\n\
-             From: \"Per conto di: anna@example.test\"\n <posta-certificata@pec.alfa.example>\n\
-             To: beppe@pec. example.test\nSubject: =?UTF-8?Q?POSTA_CERTIFICATA=3A_n=C2=B0_3?=\n";
+        let parties = match tipo {
+            "posta-certificata" => {
+                "From: \"Per conto di: anna@example.test\"\n <posta-certificata@pec.alfa.example>\n\
+                 To: beppe@pec. example.test\n"
+            }
+            _ => "From: posta-certificata@pec.alfa.example\nTo: anna@example.test\n",
+        };
+        let prefix = prefix(tipo).replace(' ', "_").replace(':', "=3A");
+        let rest = format!(
+            "Date: Tue, 7 May 2024 09:10:11 +0200 (CEST)\n{parties}\
+             X-Riferimento-Message-ID: <9f2c41.anna@example.test>\n\
+             Subject: =?UTF-8?Q?{prefix}_Diffida_n=2E_7=2F2024_?=\n\t=?UTF-8?Q?=E2=80=93_perch=C3=A9_s=C3=AC?=\n"
+        );
         match self.family {
             Family::A | Family::B => format!(
                 "{kind}MIME-Version: 1.0\nContent-Type: multipart/signed; \
@@ -128,7 +143,7 @@ impl Pec {
             Family::C | Family::D => format!(
                 "Return-Path: <anna@example.test>\n{rest}Message-ID: {id}\nMIME-Version: 1.0\n\
                  Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; \n\t\
-                 micalg=sha-256; \n\tboundary=\"{outer}\"\n{kind}X-TipoRicevuta: completa\n\n"
+                 micalg=sha-256; \n\tboundary=\"{outer}\"\n{kind}\n"
             ),
         }
     }
@@ -194,7 +209,9 @@ impl Pec {
 
     fn text(&self) -> Vec<u8> {
         let plain = "Content-Type: text/plain; charset=\"iso-8859-1\"\n\
-                     Content-Transfer-Encoding: quoted-printable\n\nIl messaggio =E8 qui\n";
+                     Content-Transfer-Encoding: quoted-printable\n\nIl giorno 07/05/2024 alle ore \
+                     09:10:11 (+0200) il messaggio =E8 qui\nIdentificativo messaggio: \
+                     alfa7.20240507091011.12345.678.1.9@pec=\n.alfa.example\n";
         if self.family == Family::A {
             return plain.into();
         }
@@ -287,6 +304,20 @@ pub fn find(bytes: &[u8], text: &str) -> usize {
         .expect(text)
 }
 
+/// What the Subject of a kind begins with.
+pub fn prefix(tipo: &str) -> &'static str {
+    match tipo {
+        "posta-certificata" => "POSTA CERTIFICATA:",
+        "accettazione" => "ACCETTAZIONE:",
+        "non-accettazione" => "AVVISO DI NON ACCETTAZIONE:",
+        "presa-in-carico" => "PRESA IN CARICO:",
+        "avvenuta-consegna" => "CONSEGNA:",
+        "errore-consegna" => "AVVISO DI MANCATA CONSEGNA:",
+        "preavviso-errore-consegna" => "AVVISO DI MANCATA CONSEGNA PER SUP. TEMPO MASSIMO:",
+        _ => "PROBLEMA DI SICUREZZA:",
+    }
+}
+
 /// A daticert of a kind, with what belongs to that kind.
 pub fn daticert(tipo: &str) -> String {
     let more = match tipo {
@@ -299,11 +330,18 @@ pub fn daticert(tipo: &str) -> String {
             "<consegna>beppe@pec.example.test</consegna>\n        \
              <errore-esteso>5.1.1 - Gestore Beta - indirizzo non valido</errore-esteso>"
         }
+        "non-accettazione" => "<errore-esteso>destinatario non valido</errore-esteso>",
         _ => "",
+    };
+    let error = match tipo {
+        "non-accettazione" => "altro",
+        "errore-consegna" => "no-dest",
+        "rilevazione-virus" => "virus",
+        _ => "nessuno",
     };
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>
-<postacert tipo="{tipo}" errore="nessuno">
+<postacert tipo="{tipo}" errore="{error}">
     <intestazione>
         <mittente>anna@example.test</mittente>
         <destinatari tipo="certificato">beppe@pec.example.test</destinatari>
@@ -327,6 +365,7 @@ pub fn daticert(tipo: &str) -> String {
 }
 
 pub const ORIGINAL: &str = "From: anna@example.test\nTo: beppe@pec.example.test\n\
-    Message-ID: <alfa7.20240507091011.12345.678.1.9@pec.alfa.example>\nSubject: Diffida\n\
+    Message-ID: <alfa7.20240507091011.12345.678.1.9@pec.alfa.example>\n\
+    Subject: =?UTF-8?Q?Diffida_n=2E_7=2F2024_=E2=80=93_perch=C3=A9_s=C3=AC?=\n\
     Content-Type: multipart/mixed; boundary=orig\nX-Riferimento-Message-ID: <9f2c41.anna@example.test>\n\n\
     --orig\nContent-Type: text/plain\n\nperch\u{e9} s\u{ec}\n--orig--\n";

@@ -8,5 +8,6 @@ mod families;
 mod logs;
 mod nesting;
 mod reasons;
+mod remarks;
 mod samples;
 mod splits;

@@ -4,7 +4,7 @@ use crate::build::{
     FAMILIES, Family, ID, P7S, Pec, daticert, daticert_part, find, replace, to_crlf,
 };
 use ceralacca_formats::leaf::Kind;
-use ceralacca_pec::{Reason, read};
+use ceralacca_pec::{Finding, Reason, Weight, read};
 
 /// An older PEC message, whole, and an older daticert attached by a client, in one original.
 fn forwarded(family: Family) -> Vec<u8> {
@@ -220,4 +220,90 @@ fn an_original_without_a_body_lies_within_what_is_signed() {
             assert!(signed.start <= original.start && original.end <= signed.end);
         }
     }
+}
+
+#[test]
+fn what_is_inside_is_noted_and_gives_no_fact() {
+    let notes = |original: Option<Vec<u8>>| {
+        let pec = Pec {
+            original,
+            ..Pec::new(Family::B, "avvenuta-consegna")
+        };
+        let reading = read(&pec.bytes());
+        assert_eq!(reading.facts.unwrap().identificativo, Some(ID.into()));
+        let notes = reading.findings.into_iter();
+        notes
+            .filter(|finding| finding.weight() == Weight::Note)
+            .collect::<Vec<_>>()
+    };
+    let plain = |body: &str| Some(format!("From: anna@example.test\n{body}").into_bytes());
+    assert_eq!(notes(plain("\nX-Ricevuta: accettazione\n\n--B\n")), []);
+    for family in FAMILIES {
+        let both = [Finding::NestedPec, Finding::NestedDaticert];
+        assert_eq!(notes(Some(forwarded(family))), both, "{family:?}");
+    }
+    let attached = "Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/xml\n\
+        Content-Disposition: attachment; filename=daticert.xml\n\n<postacert/>\n--x--\n";
+    assert_eq!(notes(plain(attached)), [Finding::NestedDaticert]);
+    assert_eq!(
+        notes(plain(&attached.replace("daticert.xml", "dati.xml"))),
+        []
+    );
+    // A boundary that nobody opened delimits nothing, and what follows the close is no part.
+    let closed = attached.replace("--x\nContent", "--x--\n--y\nContent");
+    assert_eq!(notes(plain(&closed)), []);
+    let deep: String = (0..17)
+        .map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"))
+        .collect();
+    assert_eq!(notes(plain(&deep)), [Finding::NestingNotFollowed]);
+    let wide = "--x\n\n".repeat(1001);
+    let wide = format!("Content-Type: multipart/mixed; boundary=x\n\n{wide}");
+    assert_eq!(notes(plain(&wide)), [Finding::NestingNotFollowed]);
+    let long = format!(
+        "X-Lungo: {}\nContent-Type: text/plain\n\n",
+        "x".repeat(70_000)
+    );
+    assert_eq!(notes(plain(&long)), [Finding::NestingNotFollowed]);
+}
+
+#[test]
+fn ordinary_mail_says_what_certified_mail_is_in_it() {
+    let pec = Pec {
+        crlf: false,
+        ..Pec::new(Family::C, "posta-certificata")
+    };
+    let head = "From: anna@example.test\nSubject: Fwd\nContent-Type: ";
+    let mail = |kind: &str| {
+        let head =
+            format!("{head}multipart/mixed; boundary=fwd\n\n--fwd\nContent-Type: {kind}\n\n");
+        read(&[head.as_bytes(), &pec.bytes(), b"\n--fwd--\n"].concat())
+    };
+    let reading = mail("message/rfc822; name=posta.eml");
+    assert_eq!((reading.kind, reading.facts), (Kind::Message, None));
+    assert_eq!(reading.findings, [Finding::NestedPec]);
+    assert_eq!(mail("application/octet-stream").findings, []);
+    let whole = [format!("{head}message/rfc822\n\n").as_bytes(), &pec.bytes()].concat();
+    assert_eq!(read(&whole).findings, [Finding::NestedPec]);
+    let start = find(&pec.bytes(), "--");
+    let through_a_list = [
+        format!("{head}multipart/mixed; boundary=lst\n\n--lst\n").as_bytes(),
+        b"Content-Type: multipart/signed; boundary=\"----=_Part_1_7.1714551072333\"\n\n",
+        &pec.bytes()[start..],
+        b"\n--lst\n\nlista\n--lst--\n",
+    ]
+    .concat();
+    assert_eq!(read(&through_a_list).findings, [Finding::NestedPec]);
+}
+
+#[test]
+fn an_original_saved_alone_is_ordinary_mail_and_looks_like_what_it_is() {
+    let reading = read(crate::build::ORIGINAL.as_bytes());
+    assert_eq!((reading.kind, reading.facts), (Kind::Message, None));
+    assert_eq!(reading.findings, [Finding::OriginalAlone]);
+    let plain = replace(
+        crate::build::ORIGINAL.as_bytes(),
+        "X-Riferimento",
+        "X-Altro",
+    );
+    assert_eq!(read(&plain).findings, []);
 }

@@ -349,7 +349,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The evidence of the European system, here without its own signature.
+    /// The evidence of the European system. Its signature has the shape of XAdES and signs nothing: nobody is to
+    /// verify it.
     fn evidence(&mut self, boundary: &str) {
         self.line(&format!("--{boundary}"));
         self.line(
@@ -368,7 +369,10 @@ impl Writer<'_> {
              <ev:Evidence xmlns:ev=\"http://uri.etsi.org/19522/v1#\" version=\"EN319522v1.1.1\">\n  \
              <ev:EvidenceIdentifier>urn:uuid:{}</ev:EvidenceIdentifier>\n  \
              <ev:ERDSEventId>http://uri.etsi.org/19522/Event/SubmissionAcceptance</ev:ERDSEventId>\n  \
-             <EventTime xmlns=\"\">{:04}-{:02}-{:02}T{}Z</EventTime>\n</ev:Evidence>\n",
+             <EventTime xmlns=\"\">{:04}-{:02}-{:02}T{}Z</EventTime>\n  \
+             <ds:Signature xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><ds:Object>\
+             <xades:QualifyingProperties xmlns:xades=\"http://uri.etsi.org/01903/v1.3.2#\"/>\
+             </ds:Object></ds:Signature>\n</ev:Evidence>\n",
             uuid.join("-"),
             time.year,
             time.month,
