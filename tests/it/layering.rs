@@ -53,6 +53,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "formats/src/note.rs",
             "pec/src/digests.rs",
             "pec/src/judge/",
+            "pec/src/tsp/",
             "pec/src/brief.rs",
         ],
     ),

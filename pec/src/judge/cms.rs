@@ -63,7 +63,7 @@ impl<'a> Content<'a> {
 
 /// A SignedData.
 pub(crate) struct SignedData<'a> {
-    content_type: &'a [u8],
+    pub content_type: &'a [u8],
     /// The content, where it is not detached.
     pub content: Option<Cow<'a, [u8]>>,
     pub certificates: Vec<&'a [u8]>,
@@ -75,7 +75,8 @@ pub(crate) struct SignedData<'a> {
 pub(crate) struct SignerInfo<'a> {
     id: SignerId<'a>,
     digest: AlgorithmId<'a>,
-    attributes: Option<Value<'a>>,
+    /// The signed attributes, as they came.
+    pub attributes: Option<Value<'a>>,
     algorithm: AlgorithmId<'a>,
     signature: Cow<'a, [u8]>,
 }

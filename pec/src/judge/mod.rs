@@ -23,8 +23,8 @@
 //! - [`directory`]: the directory of providers
 //! - [`mod@explain`]: what a broken signature would need to be good
 
-mod ber;
-mod certificate;
+pub(crate) mod ber;
+pub(crate) mod certificate;
 pub mod cms;
 mod constraints;
 pub mod directory;
@@ -33,10 +33,10 @@ pub mod ground;
 pub mod ocsp;
 pub mod path;
 pub mod revocation;
-mod time;
+pub(crate) mod time;
 pub mod trust;
 pub mod verdict;
-mod verify;
+pub(crate) mod verify;
 
 pub use cms::Form;
 pub use directory::{Directory, DirectoryError};
@@ -82,6 +82,11 @@ pub fn judge(reading: &Reading, trust: &Trust, times: Times) -> Verdict {
         return Verdict::of(vec![Ground::SignatureEmpty]);
     }
     judge_cms(&p7s, Some(digests), Some(reading), trust, times)
+}
+
+/// Judges an opaque CMS (`.p7m`), DER or BER, over the content it carries.
+pub fn judge_attached(cms: &[u8], trust: &Trust, times: Times) -> Verdict {
+    judge_cms(cms, None, None, trust, times)
 }
 
 /// Judges a CMS over a content, or, without one, over the content it carries.

@@ -34,6 +34,7 @@ pub(crate) struct Search<'a> {
     /// The certificates that came with the signature.
     own: &'a [Certificate<'a>],
     at_ms: i64,
+    for_mail: bool,
     steps_left: usize,
     failures: Vec<Ground>,
 }
@@ -44,9 +45,16 @@ impl<'a> Search<'a> {
             trust,
             own,
             at_ms,
+            for_mail: true,
             steps_left: STEPS_MAX,
             failures: Vec::new(),
         }
+    }
+
+    /// For a signer of anything but mail: whoever asks looks at its purposes.
+    pub(crate) fn for_other_purposes(self) -> Self {
+        let for_mail = false;
+        Self { for_mail, ..self }
     }
 
     /// The chain of a signer, itself first and the anchor last; or all that stands against it.
@@ -81,7 +89,10 @@ impl<'a> Search<'a> {
             (self.at_ms < signer.from_ms, Ground::CertificateNotYetValid),
             (self.at_ms > signer.until_ms, Ground::CertificateExpired),
             (!may_sign, Ground::KeyUsage),
-            (extensions.for_mail == Some(false), Ground::ExtendedKeyUsage),
+            (
+                self.for_mail && extensions.for_mail == Some(false),
+                Ground::ExtendedKeyUsage,
+            ),
             (extensions.unknown_critical, Ground::CriticalExtension),
             (extensions.unreadable, Ground::PathRefused),
         ];

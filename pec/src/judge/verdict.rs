@@ -146,7 +146,7 @@ impl Verdict {
 }
 
 impl Signer {
-    pub(super) fn of(certificate: &Certificate<'_>) -> Self {
+    pub(crate) fn of(certificate: &Certificate<'_>) -> Self {
         let addresses = certificate.addresses();
         Self {
             organization: certificate.subject_text(10),

@@ -11,3 +11,4 @@ mod reasons;
 mod remarks;
 mod samples;
 mod splits;
+mod stamps;

@@ -1,0 +1,260 @@
+//! TSTInfo: what a time-stamping authority signed (RFC 3161 section 2.4.2).
+
+use super::{ITEMS_MAX, Refusal};
+use crate::digests::DigestAlgorithm;
+use crate::judge::ber::{self, Value, Values};
+use crate::judge::time::instant;
+use crate::judge::verify::AlgorithmId;
+use aws_lc_rs::digest::Context;
+
+/// The largest accuracy that is accepted: EN 319 421 asks for a second; what is an hour off proves no time.
+pub const ACCURACY_MS_MAX: u64 = 3_600_000;
+/// `[0]` and `[1]`, primitive: milliseconds and microseconds.
+const MILLIS: u8 = 0x80;
+const MICROS: u8 = 0x81;
+
+/// How far the true time may be from the one stated, either way.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Accuracy {
+    /// At most so many milliseconds, rounded up.
+    Ms(u64),
+    /// Not said. That is not zero: the policy of the authority says it.
+    Unstated,
+}
+
+/// What a token says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Info {
+    /// The policy it was made under, in dotted decimal.
+    pub policy: String,
+    /// The digest algorithm of the imprint.
+    pub algorithm: DigestAlgorithm,
+    /// The digest of what was stamped.
+    pub imprint: Vec<u8>,
+    /// The serial number, in hexadecimal.
+    pub serial: String,
+    /// `genTime`, in milliseconds since 1970, rounded down.
+    pub gen_ms: i64,
+    /// How far it may be off.
+    pub accuracy: Accuracy,
+    /// The nonce, the octets of an INTEGER: compared as a number, not as text.
+    pub nonce: Option<Vec<u8>>,
+}
+
+impl Info {
+    pub(super) fn read(content: &[u8]) -> Result<Self, Refusal> {
+        let outer = Value::first_of(content).filter(|v| v.tag == ber::SEQUENCE);
+        let outer = outer.filter(|v| v.whole.len() == content.len());
+        let mut inside = outer.ok_or(Refusal::InfoMalformed)?.inside();
+        let head = Head::read(&mut inside).ok_or(Refusal::InfoMalformed)?;
+        let algorithm = head.algorithm.digest().ok_or(Refusal::ImprintAlgorithm)?;
+        if head.imprint.len() != algorithm.of(&[]).as_ref().len() {
+            return Err(Refusal::InfoMalformed);
+        }
+        let gen_ms = inside.next().and_then(gen_time);
+        let gen_ms = gen_ms.ok_or(Refusal::TimeMalformed)?;
+        let accuracy = match inside.optional(ber::SEQUENCE) {
+            None => Accuracy::Unstated,
+            Some(value) => accuracy(value).ok_or(Refusal::Accuracy)?,
+        };
+        let nonce = rest(&mut inside).ok_or(Refusal::InfoMalformed)?;
+        Ok(Self {
+            policy: head.policy,
+            algorithm,
+            imprint: head.imprint.to_vec(),
+            serial: hexadecimal(head.serial),
+            gen_ms,
+            accuracy,
+            nonce: nonce.map(<[u8]>::to_vec),
+        })
+    }
+
+    /// Makes the digest that [`super::Token::verify`] asks for, of octets that pass.
+    pub fn hasher(&self) -> Imprint {
+        Imprint(Context::new(self.algorithm.algorithm()))
+    }
+}
+
+/// A digest in the making.
+#[derive(Clone)]
+pub struct Imprint(Context);
+
+impl Imprint {
+    /// Takes the next octets.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest.
+    pub fn finish(self) -> Vec<u8> {
+        self.0.finish().as_ref().to_vec()
+    }
+}
+
+/// Version to serial number.
+struct Head<'a> {
+    policy: String,
+    algorithm: AlgorithmId<'a>,
+    imprint: &'a [u8],
+    serial: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    fn read(inside: &mut Values<'a>) -> Option<Self> {
+        inside.next()?.small().filter(|version| *version == 1)?;
+        let policy = dotted(inside.expect(ber::OID)?.content)?;
+        let mut imprint = inside.expect(ber::SEQUENCE)?.inside();
+        Some(Self {
+            policy,
+            algorithm: AlgorithmId::of(imprint.expect(ber::SEQUENCE)?)?,
+            imprint: imprint.expect(ber::OCTET_STRING)?.content,
+            serial: inside.expect(ber::INTEGER)?.content,
+        })
+    }
+}
+
+/// What follows the accuracy: ordering, nonce, tsa, extensions; the nonce. Nothing may follow them, and no extension
+/// may be critical: none is known.
+fn rest<'a>(inside: &mut Values<'a>) -> Option<Option<&'a [u8]>> {
+    inside.optional(ber::BOOLEAN);
+    let nonce = inside.optional(ber::INTEGER).map(|nonce| nonce.content);
+    inside.optional(ber::CONTEXT_0);
+    if let Some(extensions) = inside.optional(ber::CONTEXT_1) {
+        for extension in extensions.inside().rest(ITEMS_MAX)? {
+            let mut inside = extension.inside();
+            inside.expect(ber::OID)?;
+            let critical = inside.optional(ber::BOOLEAN);
+            if critical.is_some_and(|critical| critical.content != [0]) {
+                return None;
+            }
+        }
+    }
+    inside.is_empty().then_some(nonce)
+}
+
+/// `YYYYMMDDhhmmss[.s…]Z`; a leap second is the next second.
+fn gen_time(value: Value<'_>) -> Option<i64> {
+    let text = std::str::from_utf8(value.content).ok()?;
+    let digits = text.strip_suffix('Z')?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if value.tag != ber::GENERALIZED_TIME || whole.len() != 14 {
+        return None;
+    }
+    let leap = whole.ends_with("60");
+    let whole = match leap {
+        true => format!("{}59Z", whole.get(..12)?),
+        false => format!("{whole}Z"),
+    };
+    let length = u8::try_from(whole.len()).ok()?;
+    let encoded = [&[ber::GENERALIZED_TIME, length], whole.as_bytes()].concat();
+    let seconds = instant(Value::first_of(&encoded)?)?;
+    if !fraction.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
+    let millis: i64 = millis.parse().ok()?;
+    seconds.checked_add(millis + if leap { 1000 } else { 0 })
+}
+
+fn accuracy(value: Value<'_>) -> Option<Accuracy> {
+    let mut inside = value.inside();
+    let mut part = |tag: u8| match inside.optional(tag) {
+        None => Some(0),
+        Some(value) => number(value.content),
+    };
+    let (seconds, millis, micros) = (part(ber::INTEGER)?, part(MILLIS)?, part(MICROS)?);
+    let fits = millis <= 999 && micros <= 999 && inside.is_empty();
+    let ms = seconds
+        .checked_mul(1000)?
+        .checked_add(millis + micros.div_ceil(1000))?;
+    (fits && ms <= ACCURACY_MS_MAX).then_some(Accuracy::Ms(ms))
+}
+
+/// A number that is not negative, of at most four octets.
+fn number(content: &[u8]) -> Option<u64> {
+    let is_number = matches!(content.first(), Some(0..0x80)) && content.len() <= 4;
+    is_number.then(|| content.iter().fold(0, |n, o| n << 8 | u64::from(*o)))
+}
+
+/// An object identifier in dotted decimal.
+fn dotted(content: &[u8]) -> Option<String> {
+    let (mut arcs, mut arc) = (Vec::new(), 0u64);
+    for octet in content {
+        arc = arc.checked_mul(128)?.checked_add(u64::from(octet & 0x7f))?;
+        if octet & 0x80 == 0 {
+            arcs.push(std::mem::take(&mut arc));
+        }
+    }
+    let is_whole = content.last().is_some_and(|last| last & 0x80 == 0);
+    let (first, others) = arcs.split_first().filter(|_| is_whole)?;
+    let top = (*first / 40).min(2);
+    let mut text = format!("{top}.{}", first - top * 40);
+    for arc in others {
+        text += &format!(".{arc}");
+    }
+    Some(text)
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02X}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Option<i64> {
+        let length = u8::try_from(text.len()).unwrap();
+        let bytes = [&[ber::GENERALIZED_TIME, length], text.as_bytes()].concat();
+        gen_time(Value::first_of(&bytes).unwrap())
+    }
+
+    #[test]
+    fn the_time_is_utc_with_its_fraction_and_a_leap_second_is_the_next() {
+        assert_eq!(at("20261121180853.928Z"), Some(1_795_284_533_928));
+        assert_eq!(at("20261121180853Z"), Some(1_795_284_533_000));
+        assert_eq!(at("20261121180853.9289Z"), Some(1_795_284_533_928));
+        assert_eq!(at("20161231235960Z"), Some(1_483_228_800_000));
+        for text in [
+            "20261121180853",
+            "202611211808Z",
+            "20261121180853+0100",
+            "20261121180853.9xZ",
+            "20261321180853Z",
+        ] {
+            assert_eq!(at(text), None, "{text}");
+        }
+    }
+
+    fn accurate(content: &[u8]) -> Option<Accuracy> {
+        let length = u8::try_from(content.len()).unwrap();
+        let bytes = [&[ber::SEQUENCE, length], content].concat();
+        accuracy(Value::first_of(&bytes).unwrap())
+    }
+
+    #[test]
+    fn an_accuracy_is_summed_and_rounded_up() {
+        assert_eq!(accurate(&[2, 1, 1]), Some(Accuracy::Ms(1000)));
+        let all = [2, 1, 1, MILLIS, 2, 1, 0xf4, MICROS, 1, 1];
+        assert_eq!(accurate(&all), Some(Accuracy::Ms(1501)));
+        assert_eq!(accurate(&[]), Some(Accuracy::Ms(0)));
+        for bad in [
+            &[2, 1, 0xff][..],
+            &[MILLIS, 2, 3, 0xe8],
+            &[2, 2, 0x0e, 0x11],
+            &[4, 1, 1],
+            &[2, 5, 0, 0, 0, 0, 1],
+        ] {
+            assert_eq!(accurate(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn identifiers_are_shown_in_dotted_decimal() {
+        let policy = [0x2b, 0x06, 0x01, 0x04, 0x01, 0x86, 0x8d, 0x1f, 0x01];
+        assert_eq!(dotted(&policy).unwrap(), "1.3.6.1.4.1.99999.1");
+        assert_eq!(dotted(&[0x88, 0x37]).unwrap(), "2.999");
+        assert_eq!(dotted(&[0x2b, 0x86]), None);
+        assert_eq!(dotted(&[]), None);
+    }
+}
