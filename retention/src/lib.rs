@@ -58,5 +58,5 @@ pub use hold::{Authority, Hold, HoldError, HoldId};
 pub use ranges::{IndexRange, IndexRanges, LeafIndex, RangeError};
 pub use reason::Reason;
 pub use term::{Reckoning, Start, Term, TermError};
-pub use time::{ProvenTime, TimeError, UtcMillis};
+pub use time::{ProvenTime, StampedTime, TimeError, UtcMillis};
 pub use verdict::{Candidate, Verdict, judge};

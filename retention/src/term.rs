@@ -1,7 +1,8 @@
 //! A term in months: from the start of a record's keeping to the first instant of its lawful disposal.
 //!
 //! ```text
-//! start    max(event capped at ingest, ingest, time proven at the closing), as a day in Italy
+//! start    max(event capped at ingest, ingest, time proven at the closing), as a day in Italy; of a record of a
+//!          migrated interval, max(event capped at ingest, old time-stamp) where that was verified
 //! nominal  same day number, so many months later; the last day of the month if there is none
 //! last     nominal, or the first day after it that is not a holiday
 //! end      midnight in Italy after the last day
@@ -14,12 +15,13 @@
 //! 3. A last day that is a holiday gives way to the next day that is not (art. 2963(3) c.c.). No text
 //!    says whether this binds a duty to keep; extending never deletes early.
 //! 4. A later start never has an earlier end.
+//! 5. Without a verified old time-stamp, or with one later than ingest, a migrated record starts as any other.
 
 use std::fmt;
 
 use crate::calendar;
 use crate::civil::CivilDate;
-use crate::time::{ProvenTime, TimeError, UtcMillis};
+use crate::time::{ProvenTime, StampedTime, TimeError, UtcMillis};
 
 /// A length of time in calendar months, at least one.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -96,6 +98,25 @@ impl Start {
     pub fn new(event: UtcMillis, ingest: UtcMillis, closing: ProvenTime) -> Self {
         let event = event.min(ingest);
         Self(event.max(ingest).max(closing.instant()))
+    }
+
+    /// The start of a record of a migrated interval: kept elsewhere before, under a time-stamp that was verified when
+    /// it came here. `others` is what its start would be without migration.
+    ///
+    /// The log data of a day are kept thirty months from that day whoever keeps them, and the old time-stamp proves
+    /// that the day was over when it was made. An event after it is the later of the two; an old time-stamp that
+    /// would start the term after `others` moves nothing.
+    pub fn migrated(
+        event: UtcMillis,
+        stamped: Option<StampedTime>,
+        ingest: UtcMillis,
+        others: Self,
+    ) -> Self {
+        let Some(stamped) = stamped else {
+            return others;
+        };
+        let event = event.min(ingest);
+        Self(event.max(stamped.instant())).min(others)
     }
 
     /// The instant.

@@ -4,6 +4,8 @@
 //! 1. A [`UtcMillis`] is any instant, also a nonsensical one: event times come from outside. It becomes
 //!    a day only through [`crate::CivilDate::in_rome`], which refuses what lies outside the calendar.
 //! 2. A [`ProvenTime`] is never later than the true time, so what it shows to be past is past.
+//! 3. A [`StampedTime`] is never earlier than the time a time-stamp was made, so no term that starts with it starts
+//!    early.
 
 use std::fmt;
 
@@ -65,6 +67,37 @@ impl ProvenTime {
     /// True when `instant` is past beyond doubt. False says nothing: it may be past all the same.
     pub fn is_past(self, instant: UtcMillis) -> bool {
         self.0 >= instant
+    }
+}
+
+/// An upper bound of when a verified old time-stamp was made. A term may start with it; it proves nothing of now.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct StampedTime(UtcMillis);
+
+impl StampedTime {
+    /// What is taken for an accuracy that a token does not state, in milliseconds. Unstated is not zero (RFC 3161
+    /// section 2.4.2); EN 319 421 allows a second, and a minute leaves no doubt.
+    pub const UNSTATED_ACCURACY_MS: u64 = 60_000;
+
+    /// What a verified token shows: its `genTime` and its `accuracy`. A lower bound of now is `genTime` less the
+    /// accuracy ([`ProvenTime::from_token`]); where a term starts, the other side is the one that keeps longer.
+    ///
+    /// # Errors
+    /// [`TimeError::AccuracyTooLarge`] when the sum is not an instant.
+    pub fn from_token(gen_time: UtcMillis, accuracy_ms: Option<u64>) -> Result<Self, TimeError> {
+        let accuracy_ms = accuracy_ms.unwrap_or(Self::UNSTATED_ACCURACY_MS);
+        let latest = gen_time.0.checked_add_unsigned(accuracy_ms);
+        latest
+            .map(|millis| Self(UtcMillis(millis)))
+            .ok_or(TimeError::AccuracyTooLarge {
+                gen_time,
+                accuracy_ms,
+            })
+    }
+
+    /// The instant by which the time-stamp was made.
+    pub const fn instant(self) -> UtcMillis {
+        self.0
     }
 }
 

@@ -259,3 +259,98 @@ proptest! {
 
 /// 2101-01-01, UTC.
 const LAST: i64 = 4_133_980_800_000;
+
+/// Milliseconds after midnight of a day.
+fn at(day: Ymd, ms: i64) -> UtcMillis {
+    UtcMillis::new(date(day).begins_at().as_millis() + ms)
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// The start of a record of an event, with an old time-stamp or without, that came here at the end of 2025.
+fn migrated_start(event: UtcMillis, stamped: Option<StampedTime>) -> Start {
+    let ingest = at((2025, 12, 30), 12 * HOUR_MS);
+    let closing = ProvenTime::from_token(at((2025, 12, 31), 0), 1000).unwrap();
+    let others = Start::new(event, ingest, closing);
+    Start::migrated(event, stamped, ingest, others)
+}
+
+fn stamped(day: Ymd, ms: i64, accuracy_ms: Option<u64>) -> Option<StampedTime> {
+    Some(StampedTime::from_token(at(day, ms), accuracy_ms).unwrap())
+}
+
+fn last_day(start: Start) -> CivilDate {
+    Term::THIRTY_MONTHS.reckon(start).unwrap().last()
+}
+
+#[test]
+fn a_migrated_term_runs_from_the_day_of_the_old_time_stamp() {
+    // The log of a day is stamped five minutes after its midnight; the vectors are those of the plain rule.
+    for (stamp, last) in [
+        ((2023, 5, 15), (2025, 11, 15)),
+        ((2023, 8, 31), (2026, 2, 28)),
+        ((2023, 6, 25), (2025, 12, 27)),
+        ((2023, 10, 6), (2026, 4, 7)),
+        ((2024, 2, 29), (2026, 8, 29)),
+        ((2025, 4, 4), (2027, 10, 5)),
+    ] {
+        let event = UtcMillis::new(date(stamp).begins_at().as_millis() - HOUR_MS);
+        let start = migrated_start(event, stamped(stamp, 300_000, Some(1000)));
+        assert_eq!(last_day(start), date(last), "{stamp:?}");
+    }
+}
+
+#[test]
+fn without_a_verified_old_time_stamp_the_term_runs_from_here() {
+    let event = at((2023, 5, 14), 0);
+    // Thirty months from the closing of 31 December 2025, less its accuracy: 30 December.
+    assert_eq!(last_day(migrated_start(event, None)), date((2028, 6, 30)));
+}
+
+#[test]
+fn an_accuracy_keeps_longer_and_one_that_is_not_stated_is_not_zero() {
+    let event = at((2023, 5, 14), 0);
+    let before_midnight = 24 * HOUR_MS - 500;
+    let of = |accuracy| {
+        last_day(migrated_start(
+            event,
+            stamped((2023, 5, 14), before_midnight, accuracy),
+        ))
+    };
+    assert_eq!(of(Some(499)), date((2025, 11, 14)));
+    assert_eq!(of(Some(500)), date((2025, 11, 15)));
+    assert_eq!(of(None), date((2025, 11, 15)));
+    let most = UtcMillis::new(i64::MAX);
+    assert!(matches!(
+        StampedTime::from_token(most, Some(1)),
+        Err(TimeError::AccuracyTooLarge { .. })
+    ));
+}
+
+#[test]
+fn an_event_after_the_old_time_stamp_starts_the_term() {
+    let start = migrated_start(at((2023, 8, 31), 0), stamped((2023, 5, 15), 0, Some(0)));
+    assert_eq!(last_day(start), date((2026, 2, 28)));
+}
+
+#[test]
+fn an_old_time_stamp_of_the_future_moves_nothing() {
+    let event = at((2023, 5, 14), 0);
+    let start = migrated_start(event, stamped((2030, 1, 1), 0, Some(0)));
+    assert_eq!(start, migrated_start(event, None));
+}
+
+proptest! {
+    #[test]
+    fn a_migrated_start_is_never_before_event_or_stamp_and_never_after_that_of_others(
+        event in any::<i64>(), stamp in any::<i64>(), ingest in any::<i64>(), closing in any::<i64>(),
+    ) {
+        let [event, stamp, ingest, closing] = [event, stamp, ingest, closing].map(UtcMillis::new);
+        let others = Start::new(event, ingest, ProvenTime::from_token(closing, 0).unwrap());
+        let stamped = StampedTime::from_token(stamp, Some(0)).unwrap();
+        let start = Start::migrated(event, Some(stamped), ingest, others);
+        prop_assert!(start <= others);
+        prop_assert!(start.instant() >= event.min(ingest));
+        prop_assert!(start.instant() >= stamp || start == others);
+    }
+}
