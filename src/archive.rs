@@ -4,12 +4,12 @@
 //! <data>/logs/<log id>/     one log (store::outside draws it)
 //! ```
 
-use crate::access::{Denied, Permit, Status, Submit};
+use crate::access::{Denied, Migrate, Permit, Status, Submit};
 use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::audit::Reader;
 use crate::desk::Desk;
 use crate::disclosure::Disclosures;
-use crate::ingest::{Ingest, JudgeWithError, OBJECT_BYTES_MAX, Policy};
+use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{KeyError, Keyring};
 use crate::sequencer::{
     ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, WriterError,
@@ -22,6 +22,8 @@ use crate::store::rocks::{Mode, RocksStore};
 use crate::store::{Batch, Store, StoreError};
 use crate::tiles::Face;
 use crate::trust::{Bundle, TrustCell};
+use ceralacca_formats::acknowledgement::Acknowledgement;
+use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
 use ceralacca_formats::encrypt::Dictionary;
 use ceralacca_formats::id::{IntervalId, LogId, Origin, TreeSize, UtcMillis};
@@ -54,6 +56,17 @@ pub enum ArchiveError {
     /// Two logs of one archive have the same origin.
     #[error("logs {0} and {1} have the same origin")]
     SameOrigin(LogId, LogId),
+}
+
+/// Why a migration was not declared.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The permit is for another log.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// It could not be recorded.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
 }
 
 /// What is ambient, and what an operator chooses, for the logs of one process.
@@ -249,6 +262,18 @@ impl Log {
     pub fn ingest(&self, permit: &Permit<Submit>) -> Result<Ingest, Denied> {
         self.check(permit)?;
         Ok(self.ingest.of(permit))
+    }
+
+    /// Declares an interval of an older archive migrated, in milliseconds since 1970.
+    pub fn declare_migration(
+        &self,
+        permit: &Permit<Migrate>,
+        interval: (Integer, Integer),
+        statement: &str,
+    ) -> Result<Acknowledgement, MigrationError> {
+        self.check(permit)?;
+        let declared = self.ingest.declare_migration(permit, interval, statement);
+        Ok(declared?)
     }
 
     /// Reads it, for the holder of a permit for this log.

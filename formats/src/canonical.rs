@@ -96,6 +96,12 @@ impl<'a> ObjectWriter<'a> {
         });
     }
 
+    /// An object within this one.
+    pub fn object(&mut self, key: &'static str, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
+        self.key(key);
+        ObjectWriter::write(self.out, fill);
+    }
+
     /// An array of strings.
     pub fn texts(&mut self, key: &'static str, items: &[Text]) {
         self.array(key, items, |item, out| write_text(out, item.as_bytes()));
@@ -115,7 +121,7 @@ impl<'a> ObjectWriter<'a> {
 }
 
 /// An integer that canonical JSON can carry: within ±(2^53-1).
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Integer(i64);
 
 impl Integer {
@@ -327,6 +333,24 @@ impl ObjectReader {
                 _ => Err(key),
             })
             .collect()
+    }
+
+    /// Takes an object member. `Err` when it is there and is none.
+    pub fn object<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut ObjectReader) -> Result<T, &'static str>,
+    ) -> Result<Option<T>, &'static str> {
+        match self.0.remove(key) {
+            None => Ok(None),
+            Some(Value::Object(map)) => {
+                let mut reader = ObjectReader(map);
+                let value = read(&mut reader)?;
+                reader.end().map_err(|_| key)?;
+                Ok(Some(value))
+            }
+            Some(_) => Err(key),
+        }
     }
 
     fn items(&mut self, key: &'static str) -> Result<Vec<Value>, &'static str> {

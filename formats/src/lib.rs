@@ -43,6 +43,7 @@ pub mod oracle;
 pub mod proof;
 pub mod sample;
 pub mod secret;
+pub mod source;
 pub mod tile;
 pub mod tree;
 mod wire;

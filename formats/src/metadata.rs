@@ -12,6 +12,7 @@
 
 use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text};
 use crate::digest::Sha256;
+use crate::source::{LogFile, Migrated, SourceLine, TimeStamp};
 use std::borrow::Cow;
 
 /// The schema number this program writes.
@@ -88,6 +89,12 @@ pub struct TraceRecord {
     pub taken_over: Vec<Text>,
     /// Where the facts come from an archived object: its leaf index minus this record's.
     pub companion: Option<Integer>,
+    /// Where the facts come from a line of an archived log file: which.
+    pub source: Option<Box<SourceLine>>,
+    /// What was remarked of that line: codes of a closed list (`docs/findings.md`).
+    pub findings: Vec<Text>,
+    /// Where the record is of a migrated interval: what its term runs from.
+    pub migrated: Option<Migrated>,
 }
 
 /// An object: bytes archived as received. Its facts stand in the trace record beside it.
@@ -111,6 +118,12 @@ pub struct ObjectRecord {
     pub received_ms: Option<Integer>,
     /// Leaf index of the [`CustodyRecord::TrustSet`] it was judged with; none where no material was configured.
     pub trust: Option<Integer>,
+    /// Where the object is a provider's log file: what it came to.
+    pub log_file: Option<Box<LogFile>>,
+    /// Where that file is of a migrated interval: what its term runs from.
+    pub migrated: Option<Migrated>,
+    /// Where the object is an old time-stamp that was verified: what it says.
+    pub time_stamp: Option<Box<TimeStamp>>,
 }
 
 /// Who was shown what: the companion of a `disclosure`, kept as long as what was disclosed.
@@ -122,6 +135,15 @@ pub struct DisclosureDetail {
     pub act: Option<Text>,
     /// What was asked: the call, and its terms.
     pub query: Text,
+}
+
+/// Who declared a migration: the companion of a `migration-declared`, kept as long as the log itself.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct MigrationDetail {
+    /// The principal, by its name in the configuration.
+    pub principal: Text,
+    /// What it stated: which archive is migrated, and on what ground.
+    pub statement: Text,
 }
 
 /// Leaf indexes from `first` to `last`, both included.
@@ -199,6 +221,15 @@ pub enum CustodyRecord {
         /// The records of its items: ascending.
         items: Vec<LeafRange>,
     },
+    /// An interval of an older archive was declared migrated; the leaf after this one says by whom.
+    MigrationDeclared {
+        /// The role that allowed it, a word of a closed list.
+        role: Text,
+        /// Its first instant, milliseconds since 1970.
+        from_ms: Integer,
+        /// The instant it ends before.
+        until_ms: Integer,
+    },
 }
 
 /// The type of event under which the index finds every [`CustodyRecord::TrustSet`].
@@ -213,8 +244,10 @@ pub enum Metadata {
     Object(ObjectRecord),
     /// `"type":"disclosure-detail"`.
     DisclosureDetail(DisclosureDetail),
+    /// `"type":"migration-detail"`.
+    MigrationDetail(MigrationDetail),
     /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
-    /// `"trust-set"`.
+    /// `"trust-set"`, `"migration-declared"`.
     Custody(CustodyRecord),
 }
 
@@ -232,6 +265,7 @@ impl Metadata {
             Self::Trace(record) => record.write(w),
             Self::Object(record) => record.write(w),
             Self::DisclosureDetail(record) => record.write(w),
+            Self::MigrationDetail(record) => record.write(w),
             Self::Custody(record) => record.write(w),
         });
         out.into_bytes()
@@ -250,6 +284,9 @@ impl Metadata {
             Some("object") => Self::Object(ObjectRecord::read(&mut r).map_err(field)?),
             Some("disclosure-detail") => {
                 Self::DisclosureDetail(DisclosureDetail::read(&mut r).map_err(field)?)
+            }
+            Some("migration-detail") => {
+                Self::MigrationDetail(MigrationDetail::read(&mut r).map_err(field)?)
             }
             Some(word) => {
                 let record = CustodyRecord::read(word, &mut r).ok_or(MetadataError::Type)?;
@@ -278,9 +315,15 @@ impl TraceRecord {
         w.maybe_integer("event_ms", self.event_ms);
         w.maybe_integer("event_offset_min", self.event_offset_min);
         w.maybe_text("event_text", self.event_text.as_ref());
+        if !self.findings.is_empty() {
+            w.texts("findings", &self.findings);
+        }
         w.maybe_text("identificativo", self.identificativo.as_ref());
         if !self.message_ids.is_empty() {
             w.texts("message_ids", &self.message_ids);
+        }
+        if let Some(migrated) = &self.migrated {
+            w.object("migrated", |w| migrated.write(w));
         }
         w.maybe_text("msgid", self.msgid.as_ref());
         w.maybe_text("point", self.point.as_ref());
@@ -294,6 +337,9 @@ impl TraceRecord {
         }
         w.integer("schema", Integer::from(SCHEMA));
         w.maybe_text("sender", self.sender.as_ref());
+        if let Some(source) = &self.source {
+            w.object("source", |w| source.write(w));
+        }
         w.maybe_text("subject", self.subject.as_ref());
         if !self.taken_over.is_empty() {
             w.texts("taken_over", &self.taken_over);
@@ -327,6 +373,9 @@ impl TraceRecord {
             error_detail: r.text("error_detail")?,
             taken_over: r.texts("taken_over")?,
             companion: r.integer("companion")?,
+            source: r.object("source", SourceLine::read)?.map(Box::new),
+            findings: r.texts("findings")?,
+            migrated: r.object("migrated", Migrated::read)?,
         })
     }
 }
@@ -340,11 +389,20 @@ impl ObjectRecord {
         if !self.findings.is_empty() {
             w.texts("findings", &self.findings);
         }
+        if let Some(file) = &self.log_file {
+            w.object("log_file", |w| file.write(w));
+        }
         w.maybe_text("message_id", self.message_id.as_ref());
+        if let Some(migrated) = &self.migrated {
+            w.object("migrated", |w| migrated.write(w));
+        }
         w.maybe_integer("received_ms", self.received_ms);
         w.integer("schema", Integer::from(SCHEMA));
         w.maybe_text("signature", self.signature.as_ref());
         w.maybe_integer("signing_ms", self.signing_ms);
+        if let Some(stamp) = &self.time_stamp {
+            w.object("time_stamp", |w| stamp.write(w));
+        }
         w.maybe_integer("trust", self.trust);
         w.text("type", b"object");
         w.maybe_text("unclassified", self.unclassified.as_ref());
@@ -361,6 +419,9 @@ impl ObjectRecord {
             chain: r.texts("chain")?,
             received_ms: r.integer("received_ms")?,
             trust: r.integer("trust")?,
+            log_file: r.object("log_file", LogFile::read)?.map(Box::new),
+            migrated: r.object("migrated", Migrated::read)?,
+            time_stamp: r.object("time_stamp", TimeStamp::read)?.map(Box::new),
         })
     }
 }
@@ -379,6 +440,22 @@ impl DisclosureDetail {
             principal: r.text("principal")?.ok_or("principal")?,
             act: r.text("act")?,
             query: r.text("query")?.ok_or("query")?,
+        })
+    }
+}
+
+impl MigrationDetail {
+    fn write(&self, w: &mut ObjectWriter<'_>) {
+        w.text("principal", self.principal.as_bytes());
+        w.integer("schema", Integer::from(SCHEMA));
+        w.text("statement", self.statement.as_bytes());
+        w.text("type", b"migration-detail");
+    }
+
+    fn read(r: &mut ObjectReader) -> Result<Self, &'static str> {
+        Ok(Self {
+            principal: r.text("principal")?.ok_or("principal")?,
+            statement: r.text("statement")?.ok_or("statement")?,
         })
     }
 }
@@ -432,6 +509,17 @@ impl CustodyRecord {
                 w.integer("schema", schema);
                 w.text("type", TRUST_SET.as_bytes());
             }
+            Self::MigrationDeclared {
+                role,
+                from_ms,
+                until_ms,
+            } => {
+                w.integer("from_ms", *from_ms);
+                w.text("role", role.as_bytes());
+                w.integer("schema", schema);
+                w.text("type", b"migration-declared");
+                w.integer("until_ms", *until_ms);
+            }
         }
     }
 
@@ -458,7 +546,15 @@ impl CustodyRecord {
                 day: r.text("day")?,
             })
         };
+        let migration = |r: &mut ObjectReader| {
+            Ok(Self::MigrationDeclared {
+                role: r.text("role")?.ok_or("role")?,
+                from_ms: need(r, "from_ms")?,
+                until_ms: need(r, "until_ms")?,
+            })
+        };
         match word {
+            "migration-declared" => Some(migration(r)),
             "disclosure" => Some(disclosure(r)),
             "trust-item" => Some(trust_item(r)),
             TRUST_SET => Some(LeafRange::read(r, "items").map(|items| Self::TrustSet { items })),
@@ -557,6 +653,7 @@ impl Metadata {
                 if let Some(address) = &t.delivered_to {
                     add(Field::Recipient, address);
                 }
+                t.findings.iter().for_each(|code| add(Field::Finding, code));
             }
             Self::Object(o) => {
                 o.message_id.iter().for_each(|id| add(Field::MessageId, id));
@@ -566,7 +663,7 @@ impl Metadata {
             Self::Custody(CustodyRecord::TrustSet { .. }) => {
                 take(Field::Event, TRUST_SET.as_bytes());
             }
-            Self::DisclosureDetail(_) | Self::Custody(_) => {}
+            Self::DisclosureDetail(_) | Self::MigrationDetail(_) | Self::Custody(_) => {}
         }
     }
 
@@ -581,6 +678,7 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::{Piece, UnreadStretch};
 
     pub(crate) fn sample() -> TraceRecord {
         TraceRecord {
@@ -599,6 +697,52 @@ mod tests {
             msgid: Some("<m1@client.example>".into()),
             ..TraceRecord::default()
         }
+    }
+
+    fn line() -> SourceLine {
+        SourceLine {
+            leaf: 7.into(),
+            from: 480.into(),
+            until: 960.into(),
+            label: Some("Accettazione".into()),
+            queue_id: Some("l47AB".into()),
+            tipo: Some("accettazione".into()),
+        }
+    }
+
+    fn migrated() -> Migrated {
+        Migrated {
+            declaration: 4.into(),
+            token: Some(6.into()),
+            gen_ms: Some(Integer::try_from(1_178_575_501_000_i64).unwrap()),
+            accuracy_ms: Some(1500.into()),
+        }
+    }
+
+    #[test]
+    fn the_vector_of_a_migrated_line_is_reproduced() {
+        let record = TraceRecord {
+            identificativo: Some("alfa.1@pec.example.test".into()),
+            event: Some("accettazione".into()),
+            source: Some(Box::new(line())),
+            findings: vec!["year-from-file".into()],
+            migrated: Some(migrated()),
+            ..TraceRecord::default()
+        };
+        let bytes = Metadata::from(record).to_bytes();
+        assert_eq!(
+            std::str::from_utf8(&bytes).unwrap(),
+            "{\"event\":\"accettazione\",\"findings\":[\"year-from-file\"],\
+             \"identificativo\":\"alfa.1@pec.example.test\",\
+             \"migrated\":{\"accuracy_ms\":1500,\"declaration\":4,\"gen_ms\":1178575501000,\"token\":6},\
+             \"schema\":1,\
+             \"source\":{\"from\":480,\"label\":\"Accettazione\",\"leaf\":7,\"queue_id\":\"l47AB\",\
+             \"tipo\":\"accettazione\",\"until\":960},\"type\":\"trace\"}"
+        );
+        assert_eq!(
+            metadata_digest(&bytes).to_string(),
+            "538ef2fd6f2d21f9da828a171ff0e3892c9c0dfd90205f9772b258e510439205"
+        );
     }
 
     #[test]
@@ -633,6 +777,9 @@ mod tests {
             error_detail: Some("5.1.1".into()),
             taken_over: vec!["destinatario@pec.example.org".into()],
             companion: Some((-1).into()),
+            source: Some(Box::new(line())),
+            findings: vec!["year-from-file".into()],
+            migrated: Some(migrated()),
             ..sample()
         };
         let all = [
@@ -649,6 +796,38 @@ mod tests {
                 chain: vec!["00".repeat(32).as_str().into()],
                 received_ms: Some(number(1_763_700_000_500)),
                 trust: Some(17.into()),
+                log_file: Some(Box::new(LogFile {
+                    name: "PEC2-2007-05-07.log".into(),
+                    format: "milter".into(),
+                    date: Some("2007-05-07".into()),
+                    bytes: 900.into(),
+                    entries: 2.into(),
+                    unread: (1.into(), 20.into()),
+                    noise: [1.into(), 2.into(), 3.into()],
+                    first_unread: vec![UnreadStretch {
+                        from: 10.into(),
+                        until: 30.into(),
+                        reason: "no-head".into(),
+                    }],
+                    piece: Some(Piece {
+                        number: 1.into(),
+                        offset: 0.into(),
+                        file_bytes: 1800.into(),
+                        file_sha256: "00".repeat(32).as_str().into(),
+                    }),
+                })),
+                migrated: Some(Migrated {
+                    token: None,
+                    gen_ms: None,
+                    accuracy_ms: None,
+                    ..migrated()
+                }),
+                time_stamp: Some(Box::new(TimeStamp {
+                    gen_ms: number(1_178_575_501_000),
+                    accuracy_ms: Some(1500.into()),
+                    policy: "1.2.3".into(),
+                    serial: "01".into(),
+                })),
             }),
             Metadata::Custody(CustodyRecord::TrustItem {
                 what: "directory".into(),
@@ -663,6 +842,23 @@ mod tests {
                     first: 2.into(),
                     last: 16.into(),
                 }],
+            }),
+            Metadata::Object(ObjectRecord {
+                log_file: Some(Box::new(LogFile {
+                    name: "x".into(),
+                    format: "milter".into(),
+                    ..LogFile::default()
+                })),
+                ..ObjectRecord::default()
+            }),
+            Metadata::MigrationDetail(MigrationDetail {
+                principal: "gestione".into(),
+                statement: "archivio precedente".into(),
+            }),
+            Metadata::Custody(CustodyRecord::MigrationDeclared {
+                role: "operator".into(),
+                from_ms: number(1_178_488_800_000),
+                until_ms: number(1_178_575_200_000),
             }),
             Metadata::Custody(CustodyRecord::Epoch {
                 log_epoch: 3,

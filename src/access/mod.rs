@@ -86,11 +86,13 @@ pub enum ActName {
     Reissue,
     /// See how the service fares.
     Status,
+    /// Declare an interval of an older archive migrated.
+    Migrate,
 }
 
 impl ActName {
     /// Every act.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Submit,
         Self::Checkpoint,
         Self::Prove,
@@ -98,6 +100,7 @@ impl ActName {
         Self::Search,
         Self::Reissue,
         Self::Status,
+        Self::Migrate,
     ];
 
     /// The roles that allow it, the plainest first: the first one that a principal has is recorded.
@@ -110,6 +113,7 @@ impl ActName {
             Self::Read => &[Provider, Auditor, Court],
             Self::Search | Self::Reissue => &[Provider, Court],
             Self::Status => &[Provider, Auditor, Operator, Monitor],
+            Self::Migrate => &[Operator],
         }
     }
 }
@@ -145,7 +149,9 @@ acts! {
     /// [`ActName::Reissue`].
     Reissue,
     /// [`ActName::Status`].
-    Status
+    Status,
+    /// [`ActName::Migrate`].
+    Migrate
 }
 
 /// What an act of a court allows its bearer to see.
@@ -411,6 +417,7 @@ mod tests {
                 allows::<Search>(role),
                 allows::<Reissue>(role),
                 allows::<Status>(role),
+                allows::<Migrate>(role),
             ];
             let expected = ActName::ALL.map(|act| act.roles().contains(&role));
             assert_eq!(found, expected, "{role:?}");

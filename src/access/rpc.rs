@@ -8,6 +8,7 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Submission/SubmitBatch", ActName::Submit),
     ("ceralacca.v1.Submission/SubmitStream", ActName::Submit),
     ("ceralacca.v1.Submission/Upload", ActName::Submit),
+    ("ceralacca.v1.Submission/ImportLog", ActName::Submit),
     ("ceralacca.v1.Audit/GetCheckpoint", ActName::Checkpoint),
     ("ceralacca.v1.Audit/WatchCheckpoints", ActName::Checkpoint),
     ("ceralacca.v1.Audit/GetRecord", ActName::Read),
@@ -21,6 +22,7 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Trace/CheckBriefReceipt", ActName::Search),
     ("ceralacca.v1.Reissue/GetDuplicato", ActName::Reissue),
     ("ceralacca.v1.Operations/GetStatus", ActName::Status),
+    ("ceralacca.v1.Operations/DeclareMigration", ActName::Migrate),
 ];
 
 /// The act of an RPC.

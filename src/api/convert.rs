@@ -14,6 +14,8 @@ use ceralacca_pec::brief::{Input, Outcome};
 use ceralacca_pec::transaction::Missing;
 use tonic::Status;
 
+pub(super) mod source;
+
 fn text(text: String) -> Option<Text> {
     (!text.is_empty()).then(|| text.into())
 }
@@ -48,6 +50,10 @@ pub(super) fn trace(record: v1::TraceRecord) -> Result<TraceRecord, Status> {
         address: recipient.address.into(),
         kind: text(recipient.kind),
     });
+    if record.source.is_some() || record.migrated.is_some() || !record.findings.is_empty() {
+        let message = "source, findings and migrated are set by the archive only";
+        return Err(status::invalid("trace", "ARCHIVE_ONLY", message));
+    }
     Ok(TraceRecord {
         identificativo: text(record.identificativo),
         event_ms: record.event_ms.map(integer).transpose()?,
@@ -67,7 +73,8 @@ pub(super) fn trace(record: v1::TraceRecord) -> Result<TraceRecord, Status> {
         error: text(record.error),
         error_detail: text(record.error_detail),
         taken_over: texts(record.taken_over),
-        companion: None,
+        // Only what the archive read itself names its source, and only it says what is migrated.
+        ..TraceRecord::default()
     })
 }
 
@@ -98,6 +105,9 @@ fn trace_shown(record: &TraceRecord) -> v1::TraceRecord {
         error: shown(record.error.as_ref()),
         error_detail: shown(record.error_detail.as_ref()),
         taken_over: all_shown(&record.taken_over),
+        source: record.source.as_deref().map(source::line),
+        findings: all_shown(&record.findings),
+        migrated: record.migrated.as_ref().map(source::migrated),
     }
 }
 
@@ -186,8 +196,14 @@ pub(super) fn record(record: &Shown) -> v1::Record {
             chain: all_shown(&object.chain),
             received_ms: object.received_ms.map(Integer::get),
             trust: object.trust.and_then(|leaf| u64::try_from(leaf.get()).ok()),
+            log_file: object.log_file.as_deref().map(source::log_file),
+            migrated: object.migrated.as_ref().map(source::migrated),
+            time_stamp: object.time_stamp.as_deref().map(source::time_stamp),
         })),
-        Some(Metadata::DisclosureDetail(_) | Metadata::Custody(_)) | None => None,
+        Some(
+            Metadata::DisclosureDetail(_) | Metadata::MigrationDetail(_) | Metadata::Custody(_),
+        )
+        | None => None,
     };
     v1::Record {
         index: opened.leaf.seq.get(),

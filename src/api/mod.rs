@@ -17,6 +17,7 @@ mod auth;
 mod blocking;
 mod convert;
 mod cut;
+mod import;
 mod operations;
 mod reissue;
 mod status;
@@ -68,6 +69,8 @@ pub struct Limits {
     pub stream_batches_max: usize,
     /// Uploads at a time; each has a thread.
     pub uploads_max: usize,
+    /// Log files imported at a time; each has a thread, and of a signed one the whole in memory.
+    pub imports_max: usize,
     /// Threads that submit.
     pub submit_threads: usize,
     /// Threads that read.
@@ -92,6 +95,7 @@ impl Default for Limits {
             batch_items_max: 1000,
             stream_batches_max: 16,
             uploads_max: 16,
+            imports_max: 2,
             submit_threads: 8,
             read_threads: 8,
             tile_threads: 2,
@@ -107,6 +111,8 @@ impl Default for Limits {
 pub const CLIENT_KEY_BYTES_MAX: usize = 256;
 /// The longest term of a search, in bytes: longer than any id or address that is one.
 pub const TERM_BYTES_MAX: usize = 4096;
+/// The longest statement of a declaration, in bytes.
+const STATEMENT_BYTES_MAX: usize = 4096;
 /// Pieces of a *duplicato*, in bytes.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -122,6 +128,7 @@ struct Shared {
     submits: Blocking,
     reads: Blocking,
     uploads: Blocking,
+    imports: Blocking,
     reissues: Blocking,
     comparisons: Blocking,
     replays: Arc<Semaphore>,
@@ -148,6 +155,7 @@ impl Service {
             submits: Blocking::new(limits.submit_threads),
             reads: Blocking::new(limits.read_threads),
             uploads: Blocking::new(limits.uploads_max),
+            imports: Blocking::new(limits.imports_max),
             reissues: Blocking::new(limits.reissues_max),
             comparisons: Blocking::new(1),
             replays: Arc::new(Semaphore::new(limits.replays_max)),

@@ -1,8 +1,8 @@
 //! `Operations`: how the service fares.
 
 use super::v1::operations_server::Operations as Rpc;
-use super::{Service, status, v1};
-use crate::access::{Status as StatusAct, authorize};
+use super::{STATEMENT_BYTES_MAX, Service, convert, status, v1};
+use crate::access::{Migrate, Status as StatusAct, authorize};
 use tonic::{Request, Response, Status};
 
 #[tonic::async_trait]
@@ -48,6 +48,38 @@ impl Rpc for Service {
             uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
             development: self.0.principals.is_development(),
             logs,
+        }))
+    }
+
+    async fn declare_migration(
+        &self,
+        request: Request<v1::DeclareMigrationRequest>,
+    ) -> Result<Response<v1::DeclareMigrationResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let request = request.into_inner();
+        let permit = self.permit::<Migrate>(&caller, &request.log)?;
+        let interval = convert::source::interval(request.from_ms, request.until_ms)?;
+        let (statement, limit) = (request.statement, STATEMENT_BYTES_MAX);
+        if statement.len() > limit {
+            let found = statement.len() as u64;
+            return Err(status::over_limit("statement", found, limit as u64));
+        }
+        if statement.trim().is_empty() {
+            let message = "say which archive is migrated, and on what ground";
+            return Err(status::invalid("statement", "STATEMENT_NEEDED", message));
+        }
+        let service = self.clone();
+        let declare = move || {
+            let log = service.log(&permit)?;
+            let declared = log.declare_migration(&permit, interval, &statement);
+            declared.map_err(status::migration)
+        };
+        let declared = self.0.submits.run(declare).await?;
+        let first = declared.records.first();
+        Ok(Response::new(v1::DeclareMigrationResponse {
+            index: first.map_or(0, |record| record.leaf.seq.get()),
+            time_ms: declared.time.get(),
+            checkpoint: declared.checkpoint.to_string(),
         }))
     }
 }

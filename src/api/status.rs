@@ -3,6 +3,7 @@
 //! Every status carries a `google.rpc.ErrorInfo` of domain `ceralacca` with a stable reason word and the
 //! numbers that were wrong, beside `BadRequest` or `RetryInfo` where they apply.
 
+use crate::archive::MigrationError;
 use crate::audit::ReadError;
 use crate::desk::{DeskError, TokenError};
 use crate::ingest::IngestError;
@@ -216,6 +217,22 @@ pub(super) fn ingest(error: IngestError) -> Status {
                 &[("first", first.get())],
             )
         }
+        IngestError::NotAnnounced => other_bytes(),
+        IngestError::NotADeclaration { index } => {
+            let message = error_line(&error);
+            let numbers = [("index", index.get())];
+            with(
+                Code::FailedPrecondition,
+                "NO_DECLARATION",
+                message,
+                &numbers,
+            )
+        }
+        IngestError::RecordedOtherwise { first } => {
+            let message = error_line(&error);
+            let numbers = [("first", first.get())];
+            with(Code::AlreadyExists, "RECORDED_OTHERWISE", message, &numbers)
+        }
         IngestError::Restage(RestageError::Store(error)) | IngestError::Store(error) => {
             store(&error)
         }
@@ -224,6 +241,17 @@ pub(super) fn ingest(error: IngestError) -> Status {
             damaged("the staged content is damaged; nothing was recorded".to_owned())
         }
         IngestError::Read(error) => read(error),
+    }
+}
+
+fn error_line(error: &IngestError) -> String {
+    format!("{error}; nothing was recorded")
+}
+
+pub(super) fn migration(error: MigrationError) -> Status {
+    match error {
+        MigrationError::Denied(_) => denied(),
+        MigrationError::Ingest(error) => ingest(error),
     }
 }
 

@@ -121,6 +121,15 @@ impl Rpc for Service {
         Ok(Response::new(answers.boxed()))
     }
 
+    type ImportLogStream = BoxStream<'static, Result<v1::ImportLogResponse, Status>>;
+
+    async fn import_log(
+        &self,
+        request: Request<Streaming<v1::ImportLogRequest>>,
+    ) -> Result<Response<Self::ImportLogStream>, Status> {
+        self.import(request).await
+    }
+
     async fn upload(
         &self,
         request: Request<Streaming<v1::UploadRequest>>,
@@ -183,7 +192,7 @@ enum Piece {
 }
 
 impl Service {
-    fn ingest(&self, permit: &Permit<Submit>) -> Result<Ingest, Status> {
+    pub(super) fn ingest(&self, permit: &Permit<Submit>) -> Result<Ingest, Status> {
         self.log(permit)?
             .ingest(permit)
             .map_err(|_| status::denied())

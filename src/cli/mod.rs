@@ -14,7 +14,7 @@
 //!
 //! # Map, in reading order
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
-//! - [`import`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a command each, clients of a served archive
+//! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a command each, clients of a served archive
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
 //! - [`key`]: the file of the master key; [`output`]: files that appear whole
 //! - [`show`]: times, text from outside, progress
@@ -22,8 +22,10 @@
 pub mod demo;
 pub mod fsck;
 pub mod import;
+pub mod import_log;
 pub mod init;
 pub mod key;
+pub mod migrate;
 pub mod output;
 pub mod prove;
 pub mod proven;
@@ -76,6 +78,10 @@ enum Command {
     Fsck(fsck::Arguments),
     /// Archives mail in a served archive: files, folders, Maildirs, mboxes
     Import(import::Arguments),
+    /// Archives a provider's log files, and each record in them, in a served archive
+    ImportLog(import_log::Arguments),
+    /// Declares an interval of an older archive migrated
+    Migrate(migrate::Arguments),
     /// Searches the trace of a served archive
     Search(search::Arguments),
     /// Tells what became of a message, recipient by recipient, as a time line
@@ -103,6 +109,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Fsck(arguments) => fsck::run(arguments),
         Command::Import(arguments) => import::run(arguments),
+        Command::ImportLog(arguments) => import_log::run(arguments),
+        Command::Migrate(arguments) => migrate::run(arguments),
         Command::Search(arguments) => search::run(arguments),
         Command::Transaction(arguments) => transaction::run(arguments),
         Command::Prove(arguments) => prove::run(arguments),

@@ -326,6 +326,26 @@ impl Remote {
         Ok(answer.into_inner())
     }
 
+    /// One log file in pieces, and what becomes of it.
+    pub async fn import_log(
+        &self,
+        pieces: mpsc::Receiver<v1::ImportLogRequest>,
+    ) -> Answered<Pieces<v1::ImportLogResponse>> {
+        let mut client = self.submission();
+        let answers = client.import_log(ReceiverStream::new(pieces)).await?;
+        Ok(Pieces(answers.into_inner()))
+    }
+
+    /// Declares an interval migrated.
+    pub async fn declare_migration(
+        &self,
+        mut request: v1::DeclareMigrationRequest,
+    ) -> Answered<v1::DeclareMigrationResponse> {
+        request.log.clone_from(&self.log);
+        let mut client = OperationsClient::new(self.channel.clone());
+        Ok(client.declare_migration(request).await?.into_inner())
+    }
+
     /// The log, as requests name it.
     pub fn log(&self) -> &str {
         &self.log

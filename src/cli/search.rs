@@ -100,13 +100,13 @@ const PAGE_RECORDS_MAX: u32 = 1000;
 
 /// A time as it is given: an instant, or a day in Italy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Time {
+pub(super) enum Time {
     Instant(i64),
     Day(CivilDate),
 }
 
 impl Time {
-    fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         if let Some(instant) = show::instant(text) {
             return Ok(Self::Instant(instant));
         }
@@ -117,7 +117,7 @@ impl Time {
     }
 
     /// Where a span from it begins, in milliseconds since 1970.
-    fn begins(self) -> i64 {
+    pub(super) fn begins(self) -> i64 {
         match self {
             Self::Instant(instant) => instant,
             Self::Day(day) => day.begins_at().as_millis(),
@@ -125,7 +125,7 @@ impl Time {
     }
 
     /// Where a span until it ends: a day belongs to it.
-    fn ends(self) -> i64 {
+    pub(super) fn ends(self) -> i64 {
         match self {
             Self::Instant(instant) => instant,
             Self::Day(day) => day.next().unwrap_or(day).begins_at().as_millis(),

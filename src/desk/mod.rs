@@ -98,7 +98,7 @@ fn companion(index: LeafIndex, metadata: &Metadata) -> Option<LeafIndex> {
     let offset = match metadata {
         Metadata::Trace(trace) => trace.companion,
         Metadata::Object(object) => object.companion,
-        Metadata::DisclosureDetail(_) | Metadata::Custody(_) => None,
+        Metadata::DisclosureDetail(_) | Metadata::MigrationDetail(_) | Metadata::Custody(_) => None,
     };
     let index = index.get().checked_add_signed(offset?.get());
     index.map(LeafIndex::new)

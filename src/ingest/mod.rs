@@ -11,9 +11,12 @@
 //!    error that changes nothing.
 //! 3. Dropping a ticket cancels nothing.
 
+mod log_file;
+mod migration;
 mod object;
 mod trusted;
 
+pub use log_file::{LineTally, LogDeclared, LogFiles, LogImport, LogMigration, LogUpload};
 pub use object::{Declared, ObjectUpload};
 pub use trusted::JudgeWithError;
 
@@ -59,6 +62,21 @@ pub enum IngestError {
     #[error("client key was used before, for other bytes, at leaf {first}")]
     Conflict {
         /// First leaf of that submission.
+        first: LeafIndex,
+    },
+    /// The bytes are not those that were announced. Nothing was recorded.
+    #[error("the bytes received have another SHA-256")]
+    NotAnnounced,
+    /// There is no declaration of a migration at this leaf. The submitter's to change; nothing was recorded.
+    #[error("leaf {index} declares no migration")]
+    NotADeclaration {
+        /// The leaf named.
+        index: LeafIndex,
+    },
+    /// The file was recorded before under another format, date, part or declaration. Nothing of it was recorded now.
+    #[error("the file was recorded before, otherwise declared, at leaf {first}")]
+    RecordedOtherwise {
+        /// Its leaf.
         first: LeafIndex,
     },
     /// A staged content could not be staged again.
@@ -122,6 +140,16 @@ impl Submission {
             drafts,
             client_key,
             received_sha256: digest.sha256,
+        }
+    }
+
+    /// Acts of the archive: their first is what the acknowledgement names.
+    fn of_acts(drafts: Vec<Draft>) -> Self {
+        let first = drafts.first().map(|draft| draft.metadata_sha256);
+        Self {
+            received_sha256: first.unwrap_or_else(|| Sha256::of(b"")),
+            drafts,
+            client_key: None,
         }
     }
 

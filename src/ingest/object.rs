@@ -90,10 +90,7 @@ impl Ingest {
         let in_force = self.policy.trust.get();
         let received_ms = i64::try_from(self.policy.clock.wall().get()).ok();
         let verdict = judge(reading, &in_force.trust, Times { received_ms });
-        object.received_ms = received_ms.and_then(|at| Integer::try_from(at).ok());
-        object.trust = in_force
-            .set
-            .and_then(|index| Integer::try_from(index.get()).ok());
+        (object.received_ms, object.trust) = in_force.named(received_ms);
         object.signature = Some(verdict.level.word().into());
         let grounds = verdict.grounds.iter().map(|ground| ground.code().into());
         object.findings.extend(grounds);

@@ -15,7 +15,7 @@ use crate::disclosure::ranges;
 use crate::record::prepare::{Draft, DraftContent};
 use crate::sequencer::Published;
 use crate::store::Order;
-use crate::trust::{Bundle, DirectoryUnusable, InForce, Item, What, directory};
+use crate::trust::{Bundle, DirectoryUnusable, Item, What, directory};
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::leaf::{Class, Kind};
@@ -68,10 +68,7 @@ impl Ingest {
                 _ => Some(self.archive(CustodyRecord::TrustSet { items }, None)?),
             };
         }
-        self.policy.trust.put(InForce {
-            trust: bundle.trust().clone(),
-            set,
-        });
+        self.policy.trust.put(bundle.in_force(set));
         Ok(())
     }
 

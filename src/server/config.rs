@@ -138,6 +138,8 @@ struct TrustEntry {
     #[serde(default)]
     ocsp: Vec<PathBuf>,
     #[serde(default)]
+    tsa_anchors: Vec<PathBuf>,
+    #[serde(default)]
     directories: Vec<PathBuf>,
     reread_seconds: Option<u64>,
 }
@@ -198,6 +200,8 @@ pub struct TrustFiles {
     pub crls: Vec<PathBuf>,
     /// OCSP responses, DER.
     pub ocsp: Vec<PathBuf>,
+    /// Roots of time-stamping authorities.
+    pub tsa_anchors: Vec<PathBuf>,
     /// Directories of providers (IGPEC), or folders of them: LDIF, or signed ones; the name of each holds its day.
     pub directories: Vec<PathBuf>,
     /// Every how long the files are read again.
@@ -343,6 +347,7 @@ impl Config {
                 intermediates: within(folder, file.trust.intermediates),
                 signers: within(folder, file.trust.signers),
                 crls: within(folder, file.trust.crls),
+                tsa_anchors: within(folder, file.trust.tsa_anchors),
                 ocsp: within(folder, file.trust.ocsp),
                 directories: within(folder, file.trust.directories),
                 reread: Duration::from_secs(
@@ -477,6 +482,7 @@ mod tests {
             "intermediates",
             "signers",
             "crls",
+            "tsa_anchors",
             "directory",
             "static",
             "plain_text",

@@ -94,12 +94,13 @@ impl TrustReader {
 
     fn read(&mut self) -> Result<Bundle, TrustFileError> {
         let files = &self.files;
-        let lists: [(What, &[PathBuf], OfPem); 5] = [
+        let lists: [(What, &[PathBuf], OfPem); 6] = [
             (What::Anchor, &files.anchors, certificates),
             (What::Intermediate, &files.intermediates, certificates),
             (What::Signer, &files.signers, certificates),
             (What::Crl, &files.crls, revocation_lists),
             (What::Ocsp, &files.ocsp, nothing),
+            (What::TsaAnchor, &files.tsa_anchors, certificates),
         ];
         let mut items = Vec::new();
         for (what, paths, of_pem) in lists {

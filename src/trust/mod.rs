@@ -11,6 +11,7 @@
 
 mod shelf;
 
+use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::LeafIndex;
 use ceralacca_pec::judge::directory::LDIF_BYTES_MAX;
@@ -40,6 +41,8 @@ pub enum What {
     Crl,
     /// An OCSP response.
     Ocsp,
+    /// A certificate that chains of time-stamping authorities may end in.
+    TsaAnchor,
     /// A directory of providers.
     Directory,
 }
@@ -53,6 +56,7 @@ impl What {
             Self::Signer => "signer",
             Self::Crl => "crl",
             Self::Ocsp => "ocsp",
+            Self::TsaAnchor => "tsa-anchor",
             Self::Directory => "directory",
         }
     }
@@ -124,6 +128,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub struct Bundle {
     items: Vec<Arc<Item>>,
     trust: Arc<Trust>,
+    tsa: Arc<Trust>,
 }
 
 impl Bundle {
@@ -145,8 +150,16 @@ impl Bundle {
             ocsp: of(What::Ocsp),
             directories: Shelf::of(&items).map(|shelf| -> Arc<dyn Directories> { Arc::new(shelf) }),
         };
+        let of_stamps = Material {
+            anchors: of(What::TsaAnchor),
+            intermediates: of(What::Intermediate),
+            crls: of(What::Crl),
+            ocsp: of(What::Ocsp),
+            ..Material::default()
+        };
         Ok(Self {
             trust: Arc::new(Trust::new(material)?),
+            tsa: Arc::new(Trust::new(of_stamps)?),
             items,
         })
     }
@@ -156,9 +169,13 @@ impl Bundle {
         &self.items
     }
 
-    /// What to judge with.
-    pub fn trust(&self) -> &Arc<Trust> {
-        &self.trust
+    /// What it puts in force, under the record of it.
+    pub(crate) fn in_force(&self, set: Option<LeafIndex>) -> InForce {
+        InForce {
+            trust: Arc::clone(&self.trust),
+            tsa: Arc::clone(&self.tsa),
+            set,
+        }
     }
 
     /// Whether another bundle is of the same pieces.
@@ -172,10 +189,21 @@ impl Bundle {
 /// What a log judges with, and the record that says so.
 #[derive(Clone, Debug)]
 pub struct InForce {
-    /// The material.
+    /// What signatures of mail and of log files are judged with.
     pub trust: Arc<Trust>,
+    /// What time-stamps are verified with.
+    pub tsa: Arc<Trust>,
     /// Leaf of the trust set; none where no material was configured.
     pub set: Option<LeafIndex>,
+}
+
+impl InForce {
+    /// What a verdict names: when the object was received, and the set it was judged with.
+    pub fn named(&self, received_ms: Option<i64>) -> (Option<Integer>, Option<Integer>) {
+        let received = received_ms.and_then(|at| Integer::try_from(at).ok());
+        let set = self.set.and_then(|set| Integer::try_from(set.get()).ok());
+        (received, set)
+    }
 }
 
 /// What a log judges with now.
@@ -187,6 +215,7 @@ impl Default for TrustCell {
     fn default() -> Self {
         Self(Arc::new(RwLock::new(InForce {
             trust: Arc::new(Trust::none()),
+            tsa: Arc::new(Trust::none()),
             set: None,
         })))
     }

@@ -181,6 +181,26 @@ def metadata_vector(_):
     stated = "bf10a86c5e76bbbd5c02fd2928837e70b3f124ff03faab78a0f377f8dde100b3"
     same("canonical metadata: SHA-256", sha256(canonical.encode()), stated)
     shown("canonical metadata", canonical, stated)
+    line = {
+        "event": "accettazione",
+        "findings": ["year-from-file"],
+        "identificativo": "alfa.1@pec.example.test",
+        "migrated": {"accuracy_ms": 1500, "declaration": 4, "gen_ms": 1178575501000, "token": 6},
+        "schema": 1,
+        "source": {
+            "from": 480,
+            "label": "Accettazione",
+            "leaf": 7,
+            "queue_id": "l47AB",
+            "tipo": "accettazione",
+            "until": 960,
+        },
+        "type": "trace",
+    }
+    canonical = json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    stated = "538ef2fd6f2d21f9da828a171ff0e3892c9c0dfd90205f9772b258e510439205"
+    same("canonical metadata of a migrated line: SHA-256", sha256(canonical.encode()), stated)
+    shown("canonical metadata of a migrated line", canonical, stated)
 
 
 # The leaves of the Certificate Transparency reference tree, their hashes, the roots of the first 1 to 8.

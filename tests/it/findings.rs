@@ -1,7 +1,8 @@
 //! `docs/findings.md` says what the program can remark, in both languages, and nothing else.
 
 use ceralacca_pec::judge::{Effect, Explanation, Ground, Level};
-use ceralacca_pec::{Finding, Reason, rem};
+use ceralacca_pec::logs::{self, UnreadReason, p7m};
+use ceralacca_pec::{Finding, Reason, rem, tsp};
 use std::collections::BTreeSet;
 
 const HEAD: &str = "\
@@ -125,6 +126,26 @@ fn the_document_lists_every_finding_in_both_languages() {
             unread,
         ),
         table("Not understood (`unclassified`)", &Reason::ALL, reason),
+        table(
+            "Of records of log files (`findings`)",
+            &logs::Finding::ALL,
+            |f| [f.code(), f.italian(), f.english()],
+        ),
+        table(
+            "Of log files: stretches not understood (`findings`)",
+            &UnreadReason::ALL,
+            |r| [r.code(), r.italian(), r.english()],
+        ),
+        table(
+            "Of signed log files without a readable content (`unclassified`)",
+            &p7m::Refusal::ALL,
+            |r| [r.code(), r.italian(), r.english()],
+        ),
+        table(
+            "Of old time-stamps that prove nothing (`findings`)",
+            &tsp::Refusal::ALL,
+            |r| [r.code(), r.italian(), r.english()],
+        ),
     ]
     .concat();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/findings.md");
@@ -152,6 +173,9 @@ fn no_code_means_two_things() {
     let codes = codes.chain(rem::Refusal::ALL.iter().map(|refusal| refusal.code()));
     let codes = codes.chain(Reason::ALL.iter().map(|reason| reason.code()));
     let codes = codes.chain([rem::Signature::VERDICT]);
+    let codes = codes.chain(logs::Finding::ALL.iter().map(|finding| finding.code()));
+    let codes = codes.chain(UnreadReason::ALL.iter().map(|reason| reason.code()));
+    let codes = codes.chain(tsp::Refusal::ALL.iter().map(|refusal| refusal.code()));
     let codes: Vec<_> = codes.collect();
     let different: BTreeSet<_> = codes.iter().collect();
     assert_eq!(different.len(), codes.len());

@@ -152,7 +152,9 @@ fn an_object_and_its_facts_are_two_adjacent_leaves_that_name_each_other() {
             match opened.metadata().unwrap() {
                 Metadata::Object(object) => object.companion,
                 Metadata::Trace(trace) => trace.companion,
-                Metadata::DisclosureDetail(_) | Metadata::Custody(_) => None,
+                Metadata::DisclosureDetail(_)
+                | Metadata::MigrationDetail(_)
+                | Metadata::Custody(_) => None,
             }
         };
         assert_eq!(companion(first.leaf.seq).unwrap().get(), 1);

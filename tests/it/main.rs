@@ -16,6 +16,7 @@ mod layering;
 mod life;
 mod refusals;
 mod remote_cli;
+mod remote_log;
 mod remote_transaction;
 mod services;
 mod static_face;

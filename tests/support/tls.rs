@@ -248,6 +248,13 @@ impl Served {
         endpoint.tls_config(tls).unwrap()
     }
 
+    /// Kills it as `kill -9` does, and starts it again over what it left.
+    pub fn kill_and_serve(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.start_again();
+    }
+
     /// Resident memory of the service, in bytes.
     pub fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());

@@ -42,6 +42,23 @@ pub struct Format {
     pub rotation: &'static [&'static str],
 }
 
+impl Format {
+    /// Every format there is.
+    pub const ALL: &[&'static Self] = &[&MILTER];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|format| format.name == name)
+    }
+
+    /// The one that names its files so, with the date in the name.
+    pub fn of_file(name: &str) -> Option<&'static Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|format| super::FileDate::from_name(format, name).is_some())
+    }
+}
+
 /// A part of a time. White space between parts is not declared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TimePart {

@@ -92,6 +92,34 @@ pub enum UnreadReason {
 }
 
 impl UnreadReason {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
+        Self::NoHead,
+        Self::NoFields,
+        Self::RecordTooLong,
+        Self::FactsTooLarge,
+    ];
+
+    /// The same, for an Italian reader.
+    pub const fn italian(self) -> &'static str {
+        match self {
+            Self::NoHead => "Righe che non iniziano una registrazione e non ne seguono alcuna.",
+            Self::NoFields => "Una riga del programma senza tipo, mittente e Message-ID.",
+            Self::RecordTooLong => "Una registrazione più lunga di quanto si legge.",
+            Self::FactsTooLarge => "I dati della registrazione non entrano nei metadati.",
+        }
+    }
+
+    /// The same, in English.
+    pub const fn english(self) -> &'static str {
+        match self {
+            Self::NoHead => "Lines that begin no record and follow none.",
+            Self::NoFields => "A line of the program without type, sender and Message-ID.",
+            Self::RecordTooLong => "A record longer than what is read.",
+            Self::FactsTooLarge => "The facts of the record do not fit into metadata.",
+        }
+    }
+
     /// The code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -138,6 +166,68 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Each of them.
+    pub const ALL: [Self; 14] = [
+        Self::TimeMalformed,
+        Self::YearMissing,
+        Self::YearFromFile,
+        Self::DoubledHour,
+        Self::SkippedHour,
+        Self::OtherDay,
+        Self::IdMissing,
+        Self::TypeMissing,
+        Self::LabelUnknown,
+        Self::TypeAndLabelDiffer,
+        Self::LabelMisspelt,
+        Self::LabelInText,
+        Self::UnknownField,
+        Self::NoLineBreak,
+    ];
+
+    /// The same, for an Italian reader.
+    pub const fn italian(self) -> &'static str {
+        match self {
+            Self::TimeMalformed => "L'istante non è leggibile, o è anteriore al 1970.",
+            Self::YearMissing => "Manca l'anno, e nessuna data del file lo indica.",
+            Self::YearFromFile => "Manca l'anno; si è preso quello del file.",
+            Self::DoubledHour => {
+                "L'ora si è ripetuta alla fine dell'ora legale; si è presa la prima."
+            }
+            Self::SkippedHour => "L'ora non è mai esistita, all'inizio dell'ora legale.",
+            Self::OtherDay => "Il giorno non è quello del file.",
+            Self::IdMissing => "Manca l'identificativo.",
+            Self::TypeMissing => "Il tipo è vuoto o manca.",
+            Self::LabelUnknown => "L'etichetta manca o non è tra quelle dichiarate.",
+            Self::TypeAndLabelDiffer => "Tipo ed etichetta non vanno insieme; è valsa l'etichetta.",
+            Self::LabelMisspelt => "Un'etichetta non è scritta come dichiarato.",
+            Self::LabelInText => "Qualcosa che somiglia a un campo sta nel testo di un altro.",
+            Self::UnknownField => "Del testo tra due campi: forse un campo non dichiarato.",
+            Self::NoLineBreak => "Il file finisce nella registrazione, senza fine riga.",
+        }
+    }
+
+    /// The same, in English.
+    pub const fn english(self) -> &'static str {
+        match self {
+            Self::TimeMalformed => "The time cannot be read, or is before 1970.",
+            Self::YearMissing => "There is no year, and no date of the file says which.",
+            Self::YearFromFile => "There is no year; that of the file was taken.",
+            Self::DoubledHour => {
+                "The hour came twice, at the end of summer time; the first of the two was taken."
+            }
+            Self::SkippedHour => "The hour never was, at the beginning of summer time.",
+            Self::OtherDay => "The day is not that of the file.",
+            Self::IdMissing => "There is no identificativo.",
+            Self::TypeMissing => "The type is empty or missing.",
+            Self::LabelUnknown => "The label is missing, or none of those declared.",
+            Self::TypeAndLabelDiffer => "Type and label do not go together; the label counted.",
+            Self::LabelMisspelt => "A label is not spelled as declared.",
+            Self::LabelInText => "Something that looks like a field stands in the text of another.",
+            Self::UnknownField => "Text between two fields: a field that is not declared, perhaps.",
+            Self::NoLineBreak => "The file ends in the record, without a line break.",
+        }
+    }
+
     /// A stable code.
     pub const fn code(self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@
 //! Any verdict. A content is extracted, not vouched for.
 
 use crate::transfer::Encoding;
+use std::borrow::Cow;
 
 /// How deep pieces of octet strings may be nested, and values that are skipped.
 const LEVELS_MAX: usize = 16;
@@ -47,26 +48,75 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Each of them.
+    pub const ALL: [Self; 6] = [
+        Self::NotCms,
+        Self::NotSignedData,
+        Self::Detached,
+        Self::Truncated,
+        Self::Malformed,
+        Self::TooDeep,
+    ];
+
+    /// The same, for an Italian reader.
+    pub const fn italian(self) -> &'static str {
+        match self {
+            Self::NotCms => "Il file firmato non è una struttura CMS.",
+            Self::NotSignedData => "La struttura CMS non è di tipo SignedData.",
+            Self::Detached => "La firma è separata: il contenuto non è nel file.",
+            Self::Truncated => "Il contenuto firmato è troncato.",
+            Self::Malformed => "La codifica è guasta prima della fine del contenuto.",
+            Self::TooDeep => "La codifica è annidata oltre quanto si segue.",
+        }
+    }
+
+    /// The same, in English.
+    pub const fn english(self) -> &'static str {
+        match self {
+            Self::NotCms => "The signed file is no CMS.",
+            Self::NotSignedData => "The CMS is no SignedData.",
+            Self::Detached => "The signature is detached: the content is not in the file.",
+            Self::Truncated => "The signed content is cut off.",
+            Self::Malformed => "The encoding is broken before the content ends.",
+            Self::TooDeep => "The encoding is nested deeper than is followed.",
+        }
+    }
+
     /// The code.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::NotCms => "not-cms",
-            Self::NotSignedData => "not-signed-data",
-            Self::Detached => "detached",
-            Self::Truncated => "truncated",
-            Self::Malformed => "malformed",
-            Self::TooDeep => "too-deep",
+            Self::NotCms => "signed-file-not-cms",
+            Self::NotSignedData => "signed-file-not-signed-data",
+            Self::Detached => "signed-file-detached",
+            Self::Truncated => "signed-file-truncated",
+            Self::Malformed => "signed-file-malformed",
+            Self::TooDeep => "signed-file-too-deep",
         }
     }
 }
 
 /// The content of signed data: binary, or in base64 with or without the lines of PEM around it.
 pub fn content(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let decoded = decoded(bytes).ok_or(Refusal::NotCms)?;
+    Cursor::new(&decoded).signed_content()
+}
+
+/// The CMS itself, without base64 and PEM; `None` where it is no such thing.
+pub fn decoded(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     if bytes.first() == Some(&SEQUENCE) {
-        return Cursor::new(bytes).signed_content();
+        return Some(bytes.into());
     }
     let decoded = from_base64(bytes).filter(|bytes| bytes.first() == Some(&SEQUENCE));
-    Cursor::new(&decoded.ok_or(Refusal::NotCms)?).signed_content()
+    decoded.map(Cow::Owned)
+}
+
+/// Whether a file is to be taken for a signed one: by its name, or by how it begins. A line of a log does not begin
+/// with a zero and an octet beyond ASCII.
+pub fn is_signed(name: &str, beginning: &[u8]) -> bool {
+    let by_name = name.to_ascii_lowercase().ends_with(".p7m");
+    by_name
+        || matches!(beginning, [SEQUENCE, 0x80..=0xff, ..])
+        || beginning.starts_with(b"-----BEGIN ")
 }
 
 fn from_base64(text: &[u8]) -> Option<Vec<u8>> {

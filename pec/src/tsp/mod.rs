@@ -31,7 +31,7 @@ use crate::judge::cms::{Content, SignedData};
 use crate::judge::path::Search;
 use crate::judge::revocation::{self, Crl};
 use crate::judge::verify::AlgorithmId;
-use crate::judge::{Ground, Revocation, Signer, Trust};
+use crate::judge::{Ground, Revocation, Signer, Times, Trust};
 
 /// The longest answer that is read: tokens with their certificates and CRLs have some kilobytes.
 pub const TOKEN_BYTES_MAX: usize = 4 << 20;
@@ -46,6 +46,8 @@ const OID_SMIME_ATTRIBUTE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0
 const OID_TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
 /// 2.5.29.37, extKeyUsage.
 const OID_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
+/// How far the clocks of an authority and of who receives may be apart.
+const CLOCKS_MS: i64 = 300_000;
 /// The most attributes and extensions looked through.
 const ITEMS_MAX: usize = 256;
 
@@ -80,11 +82,13 @@ pub enum Refusal {
     Chain(Ground),
     /// The certificate of the signer or of an authority was revoked, at the time or later.
     Revoked,
+    /// It was made later than it was received.
+    Future,
 }
 
 impl Refusal {
     /// Each of them, with one ground where it has one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotAToken,
         Self::NotGranted,
         Self::InfoMalformed,
@@ -99,6 +103,7 @@ impl Refusal {
         Self::Purpose,
         Self::Chain(Ground::IssuerUnknown),
         Self::Revoked,
+        Self::Future,
     ];
 
     /// The code.
@@ -118,6 +123,7 @@ impl Refusal {
             Self::Purpose => "time-stamp-purpose",
             Self::Chain(_) => "time-stamp-chain",
             Self::Revoked => "time-stamp-revoked",
+            Self::Future => "time-stamp-future",
         }
     }
 
@@ -150,6 +156,7 @@ impl Refusal {
             Self::Purpose => "Il certificato non è riservato alla marcatura temporale.",
             Self::Chain(_) => "Nessuna catena porta a una radice fidata all'istante della marca.",
             Self::Revoked => "Un certificato della catena risulta revocato.",
+            Self::Future => "La marca temporale è successiva alla ricezione.",
         }
     }
 
@@ -174,6 +181,7 @@ impl Refusal {
             Self::Purpose => "The certificate is not for time-stamping alone.",
             Self::Chain(_) => "No chain leads to a trusted root at the time of the time-stamp.",
             Self::Revoked => "A certificate of the chain was revoked.",
+            Self::Future => "The time-stamp is later than its receipt.",
         }
     }
 }
@@ -224,10 +232,15 @@ impl<'a> Token<'a> {
 
     /// Verifies it over octets with this digest, made with [`Info::algorithm`].
     ///
-    /// `trust` holds the roots of time-stamping authorities, and what helps to reach them.
-    pub fn verify(&self, imprint: &[u8], trust: &Trust) -> Result<Verified, Refusal> {
+    /// `trust` holds the roots of time-stamping authorities, and what helps to reach them; `times` says when it was
+    /// received.
+    pub fn verify(&self, imprint: &[u8], trust: &Trust, times: Times) -> Result<Verified, Refusal> {
         if imprint != self.info.imprint {
             return Err(Refusal::ImprintDiffers);
+        }
+        let latest = times.received_ms.map(|ms| ms.saturating_add(CLOCKS_MS));
+        if latest.is_some_and(|latest| self.info.gen_ms > latest) {
+            return Err(Refusal::Future);
         }
         let data = SignedData::read(self.der).map_err(|_| Refusal::NotAToken)?;
         let content = data.content.as_ref().ok_or(Refusal::InfoMalformed)?;

@@ -3,7 +3,7 @@
 //! A missing openssl fails in CI and is skipped aloud elsewhere.
 
 use ceralacca_pec::DigestAlgorithm;
-use ceralacca_pec::judge::{Ground, Material, Trust};
+use ceralacca_pec::judge::{Ground, Material, Times, Trust};
 use ceralacca_pec::tsp::{Accuracy, Refusal, TOKEN_BYTES_MAX, Token, Verified};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
@@ -176,7 +176,7 @@ fn verify(token: &[u8], data: &[u8], trust: &Trust) -> Result<Verified, Refusal>
     let token = Token::read(token)?;
     let mut hasher = token.info().hasher();
     data.chunks(7).for_each(|piece| hasher.push(piece));
-    token.verify(&hasher.finish(), trust)
+    token.verify(&hasher.finish(), trust, Times::default())
 }
 
 fn refused(result: Result<Verified, Refusal>) -> Refusal {
@@ -432,6 +432,26 @@ fn a_signer_that_was_ever_revoked_proves_nothing_and_a_good_one_is_told() {
     assert_eq!(refused(with(list(7, 2021))), Refusal::Revoked);
     assert_eq!(refused(with(list(7, 2090))), Refusal::Revoked);
     assert!(with(list(8, 2021)).unwrap().is_revocation_known);
+}
+
+#[test]
+fn a_stamp_later_than_its_receipt_is_refused() {
+    if !is_there() {
+        return;
+    }
+    let tsa = Authority::new();
+    let answer = tsa.stamp("-sha256");
+    let token = Token::read(&answer).unwrap();
+    let mut hasher = token.info().hasher();
+    hasher.push(DATA);
+    let (imprint, trust) = (hasher.finish(), tsa.trust(|_| {}));
+    let received = |ms: i64| {
+        let received_ms = Some(token.info().gen_ms + ms);
+        token.verify(&imprint, &trust, Times { received_ms })
+    };
+    // Clocks may be five minutes apart.
+    assert_eq!(refused(received(-300_001)), Refusal::Future);
+    assert!(received(-300_000).is_ok());
 }
 
 #[test]

@@ -11,12 +11,12 @@
 //! 3. Interrupted anywhere, it goes on where it was: what has a line in the file is not sent again, what was sent
 //!    and has none is recognised by the archive (during the interval it was recorded in and the next).
 
-mod acknowledged;
-mod check;
+pub(super) mod acknowledged;
+pub(super) mod check;
 mod mbox;
-mod read;
+pub(super) mod read;
 mod send;
-mod walk;
+pub(super) mod walk;
 
 use super::show::Voice;
 use super::{Answer, proven, remote, show};

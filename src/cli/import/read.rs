@@ -53,6 +53,17 @@ impl Item {
         Ok(Box::new(mbox))
     }
 
+    /// A file, or a part of one, that is acknowledged as this and sent by others.
+    pub fn named(path: String, offset: Option<u64>, digest: ContentDigest, file: PathBuf) -> Self {
+        Self {
+            path,
+            offset,
+            digest,
+            file,
+            bytes: Bytes::new(),
+        }
+    }
+
     #[cfg(test)]
     pub fn in_memory(path: &str, bytes: &'static [u8]) -> Self {
         Self {

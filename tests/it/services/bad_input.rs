@@ -546,3 +546,107 @@ async fn a_submitter_that_never_reads_stops_itself_and_nobody_else() {
     let report = served.stop_and_check();
     assert_eq!(report.leaves, 1 + 20 + 64 * sent);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_the_archive_says_is_refused_in_a_trace_record() {
+    let (mut served, clients) = served("").await;
+    let record = stated(&traces(1, 1)[0]);
+    let migrated = v1::Migrated {
+        declaration: 0,
+        gen_ms: Some(1_178_575_501_000),
+        ..v1::Migrated::default()
+    };
+    for record in [
+        v1::TraceRecord {
+            migrated: Some(migrated),
+            ..record.clone()
+        },
+        v1::TraceRecord {
+            source: Some(v1::SourceLine::default()),
+            ..record.clone()
+        },
+        v1::TraceRecord {
+            findings: vec!["year-from-file".to_owned()],
+            ..record.clone()
+        },
+    ] {
+        let request = v1::SubmitRequest {
+            item: Some(v1::SubmissionItem {
+                what: Some(What::Trace(record)),
+                ..v1::SubmissionItem::default()
+            }),
+            ..v1::SubmitRequest::default()
+        };
+        let answer = clients.submission.clone().submit(request).await;
+        refused(answer, Code::InvalidArgument, "ARCHIVE_ONLY");
+    }
+    assert_eq!(served.stop_and_check().leaves, 1, "the epoch alone");
+}
+
+async fn import_log(
+    clients: &Clients,
+    start: v1::ImportLogStart,
+    chunks: &[&'static [u8]],
+) -> Result<Option<v1::ImportLogResponse>, Status> {
+    use v1::import_log_request::Part;
+    let chunks = chunks.iter().map(|chunk| Part::Chunk((*chunk).into()));
+    let parts = std::iter::once(Part::Start(start)).chain(chunks);
+    let requests = parts.map(|part| v1::ImportLogRequest { part: Some(part) });
+    let requests: Vec<_> = requests.collect();
+    let mut submission = clients.submission.clone();
+    let answers = submission.import_log(stream::iter(requests)).await?;
+    answers.into_inner().message().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_file_that_is_not_what_was_announced_leaves_nothing() {
+    let (mut served, clients) = served("").await;
+    let start = || v1::ImportLogStart {
+        name: "PEC2-2007-05-07.log".to_owned(),
+        format: "milter".to_owned(),
+        sha256: vec![7; 32].into(),
+        ..v1::ImportLogStart::default()
+    };
+    let invalid = Code::InvalidArgument;
+    let answer = import_log(&clients, start(), &[b"Mag  7 09:10:11\n", b"altro\n"]).await;
+    refused(answer, invalid, "DIGEST_MISMATCH");
+    let other = v1::ImportLogStart {
+        format: "altro".to_owned(),
+        ..start()
+    };
+    refused(
+        import_log(&clients, other, &[]).await,
+        invalid,
+        "UNKNOWN_FORMAT",
+    );
+    let other = v1::ImportLogStart {
+        date: "7 maggio".to_owned(),
+        ..start()
+    };
+    refused(
+        import_log(&clients, other, &[]).await,
+        invalid,
+        "NOT_A_DATE",
+    );
+    let other = v1::ImportLogStart {
+        sha256: vec![7; 31].into(),
+        ..start()
+    };
+    refused(
+        import_log(&clients, other, &[]).await,
+        invalid,
+        "BAD_LENGTH",
+    );
+    // Leaf 0 is the epoch, leaf 9 is not there.
+    for declaration in [0, 9] {
+        let token = Default::default();
+        let other = v1::ImportLogStart {
+            migration: Some(v1::LogMigration { declaration, token }),
+            ..start()
+        };
+        let answer = import_log(&clients, other, &[]).await;
+        refused(answer, Code::FailedPrecondition, "NO_DECLARATION");
+    }
+    let report = served.stop_and_check();
+    assert_eq!((report.leaves, report.staged_uploads), (1, 0));
+}

@@ -126,6 +126,7 @@ fn stated(record: &TraceRecord) -> v1::TraceRecord {
         error: text(&record.error),
         error_detail: text(&record.error_detail),
         taken_over: texts(&record.taken_over),
+        ..v1::TraceRecord::default()
     }
 }
 
