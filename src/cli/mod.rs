@@ -14,11 +14,14 @@
 //!
 //! # Map, in reading order
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
-//! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a command each, clients of a served archive
+//! - [`audit`]: the auditor's, checked with the log's key alone
+//! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a
+//!   command each, clients of a served archive
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
 //! - [`key`]: the file of the master key; [`output`]: files that appear whole
 //! - [`show`]: times, text from outside, progress
 
+pub mod audit;
 pub mod demo;
 pub mod fsck;
 pub mod import;
@@ -90,6 +93,8 @@ enum Command {
     Prove(prove::Arguments),
     /// Fetches an archived object again, the exact bytes, with its proof and how to check it
     Reissue(reissue::Arguments),
+    /// Checks a served archive with its key alone: checkpoints, leaves, proofs, samples; hashes only
+    Audit(audit::Arguments),
     /// Tells how a served archive fares
     Status(status::Arguments),
     /// Verifies the proof file of a record with the log's key alone, offline
@@ -115,6 +120,7 @@ pub fn run() -> ExitCode {
         Command::Transaction(arguments) => transaction::run(arguments),
         Command::Prove(arguments) => prove::run(arguments),
         Command::Reissue(arguments) => reissue::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),

@@ -152,7 +152,7 @@ pub struct Remote {
 }
 
 /// Pieces of an answer.
-pub struct Pieces<T>(Streaming<T>);
+pub struct Pieces<T>(pub(super) Streaming<T>);
 
 impl<T> Pieces<T> {
     /// The next one; none at the good end.
@@ -351,7 +351,7 @@ impl Remote {
         &self.log
     }
 
-    fn audit(&self) -> AuditClient<Channel> {
+    pub(super) fn audit(&self) -> AuditClient<Channel> {
         AuditClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 

@@ -9,25 +9,15 @@ again (RFC 9162, 2.1), and the root must be the signed one. Each --leaf, 64 byte
 the few tiles on its way to the root. --save keeps what was fetched. Ends with "OK ..." and status 0, or "FAIL ..."
 and status 1. Ed25519 is that of python3-cryptography.
 """
-import argparse
-import base64
-import hashlib
-import pathlib
-import re
-import subprocess
-import sys
+import argparse, base64, hashlib, pathlib, re, subprocess, sys
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
-class Bad(Exception):
-    """Something is not as it must be."""
-
-
 def need(condition, what):
     if not condition:
-        raise Bad(what)
+        raise ValueError(what)
 
 
 def sha256(*parts):
@@ -79,7 +69,7 @@ class Log:
                 try:
                     Ed25519PublicKey.from_public_bytes(key).verify(blob[4:], text.encode())
                 except InvalidSignature:
-                    raise Bad("the signature of the log does not verify") from None
+                    raise ValueError("the signature of the log does not verify") from None
                 good = True
         need(good, "the log did not sign")
         body = re.fullmatch("([^\n]+)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n", text)
@@ -155,7 +145,7 @@ def main():
         for index, leaf in options.leaf:
             log.tiles.clear()
             log.prove(int(index), bytes.fromhex(leaf))
-    except (Bad, ValueError) as error:
+    except ValueError as error:
         print(f"FAIL {error}")
         sys.exit(1)
     print(f"OK {log.size} leaves, {len(options.leaf)} proven, root {log.root.hex()}")

@@ -4,6 +4,7 @@
 #[allow(dead_code)]
 mod support;
 
+mod audit_cli;
 mod cli;
 mod conformance;
 mod crash;

@@ -539,6 +539,30 @@ fn a_leaf_is_found_by_its_hash_however_old_it_is() {
     log.stop().unwrap();
     drop(log);
     assert!(test.check().is_clean());
+    damaged_runs_are_named(&test);
+}
+
+/// A row with other leaves, one that is gone, and one beyond its run.
+fn damaged_runs_are_named(test: &TestLog) {
+    use ceralacca::audit::fsck::Damage;
+    use ceralacca::store::cf::leaf_hash::{HashBucket, LeafHashes};
+    use ceralacca::store::rocks::{Mode, RocksStore};
+    use ceralacca::store::{Batch, Store, outside};
+    let bucket = |first, run| HashBucket { first, run };
+    let store = RocksStore::open(&outside::database_of(&test.path()), Mode::Write).unwrap();
+    let mut batch = Batch::new();
+    batch.put::<LeafHashes>(&bucket(7, 1), &Vec::new());
+    batch.delete::<LeafHashes>(&bucket(8, 0));
+    batch.put::<LeafHashes>(&bucket(9, 5), &Vec::new());
+    store.commit(&batch).unwrap();
+    drop(store);
+    let damage = |bucket: u8, run, why| Damage::LeafHash { bucket, run, why };
+    let expected = [
+        damage(8, 0, "is missing"),
+        damage(7, 1, "has other leaves than the tiles"),
+        damage(9, 5, "is beyond the tree or its run"),
+    ];
+    assert_eq!(test.check().damages, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
