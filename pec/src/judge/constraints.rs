@@ -7,6 +7,8 @@
 //! 1. What is not understood is violated: other minima than zero, constraints of a kind that is not known on a
 //!    name of that kind.
 //! 2. A name of a kind with permitted subtrees must be in one; no name may be in an excluded one.
+//! 3. Bounded, for anybody may make an authority and have it constrain: each name is read once, and more than
+//!    [`COMPARISONS_MAX`] comparisons are not made, but taken for violated.
 
 use super::ber::{self, Value};
 use super::certificate::{Certificate, RFC822_NAME, text};
@@ -14,6 +16,8 @@ use std::borrow::Cow;
 
 /// Subtrees in one extension: the real authority has some seventy.
 const SUBTREES_MAX: usize = 2000;
+/// Comparisons of a name of one certificate with a subtree: the real authority asks for some hundred.
+const COMPARISONS_MAX: usize = 1 << 14;
 
 const DNS_NAME: u8 = 0x82;
 const DIRECTORY_NAME: u8 = 0xa4;
@@ -36,24 +40,73 @@ fn check(constraints: Value<'_>, certificate: &Certificate<'_>) -> Option<bool> 
     let addresses = certificate.subject_addresses().into_iter();
     let names = certificate.extensions.alt_names.iter();
     let names = names.map(|name| (name.tag, name.content));
-    for (kind, name) in directory
+    let names: Vec<_> = directory
         .into_iter()
         .chain(addresses.map(|address| (RFC822_NAME, address)))
         .chain(names)
-    {
-        let mut of_kind = permitted.iter().filter(|base| base.tag == kind).peekable();
-        let mut is_permitted = of_kind.peek().is_none();
-        for base in of_kind {
-            is_permitted |= is_within(*base, name)?;
+        .collect();
+    let subtrees = permitted.len() + excluded.len();
+    if names.len().saturating_mul(subtrees) > COMPARISONS_MAX {
+        return None;
+    }
+    let [permitted, excluded] = [permitted, excluded].map(Base::all);
+    for (kind, name) in names {
+        let of_kind = |base: &&Base<'_>| base.value.tag == kind;
+        let mut permitted = permitted.iter().filter(of_kind).peekable();
+        let mut excluded = excluded.iter().filter(of_kind).peekable();
+        if permitted.peek().is_none() && excluded.peek().is_none() {
+            continue;
         }
-        for base in excluded.iter().filter(|base| base.tag == kind) {
-            is_permitted &= !is_within(*base, name)?;
+        let name = match kind {
+            DIRECTORY_NAME => Name::Directory(directory_name(Value::first_of(name)?)?),
+            _ => Name::Other(name),
+        };
+        let mut is_permitted = permitted.peek().is_none();
+        for base in permitted {
+            is_permitted |= base.holds(&name)?;
+        }
+        for base in excluded {
+            is_permitted &= !base.holds(&name)?;
         }
         if !is_permitted {
             return Some(false);
         }
     }
     Some(true)
+}
+
+/// A name, read once.
+enum Name<'a> {
+    Directory(DirectoryName<'a>),
+    Other(&'a [u8]),
+}
+
+/// The base of a subtree, read once.
+struct Base<'a> {
+    value: Value<'a>,
+    /// Of a directoryName, unless it cannot be read.
+    directory: Option<DirectoryName<'a>>,
+}
+
+impl<'a> Base<'a> {
+    fn all(values: Vec<Value<'a>>) -> Vec<Self> {
+        let bases = values.into_iter().map(|value| {
+            let directory = (value.tag == DIRECTORY_NAME).then(|| value.inside().next());
+            Self {
+                value,
+                directory: directory.flatten().and_then(directory_name),
+            }
+        });
+        bases.collect()
+    }
+
+    /// Whether a name of the same kind is in the subtree; `None` where that cannot be told.
+    fn holds(&self, name: &Name<'_>) -> Option<bool> {
+        match name {
+            Name::Directory(name) => Some(name.starts_with(self.directory.as_ref()?)),
+            Name::Other(name) => is_within(self.value, name),
+        }
+    }
 }
 
 /// The bases of subtrees.
@@ -74,12 +127,12 @@ fn subtrees(value: Option<Value<'_>>) -> Option<Vec<Value<'_>>> {
     Some(bases)
 }
 
-/// Whether a name is in the subtree of a base of its kind; `None` where that cannot be told.
+/// Whether a name that is no directoryName is in the subtree of a base of its kind; `None` where that cannot be
+/// told.
 fn is_within(base: Value<'_>, name: &[u8]) -> Option<bool> {
     match base.tag {
         RFC822_NAME => address_is_within(base.content, name),
         DNS_NAME => Some(domain_is_within(base.content, name)),
-        DIRECTORY_NAME => directory_is_within(base.inside().next()?, Value::first_of(name)?),
         IP_ADDRESS => Some(ip_is_within(base.content, name)),
         _ => None,
     }
@@ -122,23 +175,16 @@ fn ip_is_within(base: &[u8], address: &[u8]) -> bool {
 
 /// Whether two names are one. Software that writes a name again may choose another kind of string.
 pub(crate) fn is_same_name(one: Value<'_>, other: Value<'_>) -> bool {
-    let within = |base, name| directory_is_within(base, name) == Some(true);
-    one.whole == other.whole || (within(one, other) && within(other, one))
+    let same = || Some(directory_name(one)? == directory_name(other)?);
+    one.whole == other.whole || same() == Some(true)
 }
 
-/// Whether a name begins with the parts of the base, each compared as a set.
-fn directory_is_within(base: Value<'_>, name: Value<'_>) -> Option<bool> {
-    let base = base.inside().rest(SUBTREES_MAX)?;
-    let name = name.inside().rest(SUBTREES_MAX)?;
-    if base.len() > name.len() {
-        return Some(false);
-    }
-    for (base, name) in base.iter().zip(&name) {
-        if relative_name(*base)? != relative_name(*name)? {
-            return Some(false);
-        }
-    }
-    Some(true)
+/// The relative names of a directoryName, each a set: a subtree holds the names that begin with those of its base.
+type DirectoryName<'a> = Vec<Vec<Attribute<'a>>>;
+
+fn directory_name(name: Value<'_>) -> Option<DirectoryName<'_>> {
+    let sets = name.inside().rest(SUBTREES_MAX)?.into_iter();
+    sets.map(relative_name).collect()
 }
 
 /// Kind and value of an attribute.
@@ -219,7 +265,8 @@ mod tests {
             wrap(0x30, &wrap(0x31, &attribute))
         };
         let within = |base: &[u8], of: &[u8]| {
-            directory_is_within(Value::first_of(base).unwrap(), Value::first_of(of).unwrap())
+            let read = |name| directory_name(Value::first_of(name).unwrap());
+            Some(read(of)?.starts_with(&read(base)?))
         };
         let base = name(0x0c, "Gestore  Alfa");
         assert_eq!(within(&base, &name(0x13, "gestore alfa ")), Some(true));

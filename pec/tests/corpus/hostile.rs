@@ -1,9 +1,10 @@
 //! Input that is made to hurt, in growing sizes: eight times the octets cost about eight times as long.
 
-use crate::make::{Chain, Cms, Mail, Party, SignerInfo, indefinite, issued, tlv};
+use crate::make::{AT_MS, Chain, Cms, Mail, Party, SignerInfo, indefinite, issued, tlv};
 use crate::targets;
-use ceralacca_pec::judge::{Ground, cms};
-use rcgen::{KeyPair, SerialNumber};
+use ceralacca_pec::judge::{Ground, Times, cms, judge};
+use ceralacca_pec::read;
+use rcgen::{CustomExtension, DistinguishedName, DnType, KeyPair, SerialNumber};
 use std::time::{Duration, Instant};
 
 /// The larger of two sizes, in octets, within what is kept of a header or a record; and how many times the smaller.
@@ -496,6 +497,76 @@ fn many_signers_of_many_certificates_are_not_all_tried_with_each_other() {
     println!("one signer {short:?}, many {long:?}");
     let most = short.max(Duration::from_micros(200)) * 300;
     assert!(long < most, "{short:?}, {long:?}");
+}
+
+/// A signer of as many names as are read, and authorities of one key that constrain them by as many subtrees as fit.
+#[test]
+fn many_names_under_many_constraints_are_not_compared_without_end() {
+    // As many as are read and fit; and as many as are compared, more often.
+    for (names, subtrees, authorities) in [(255, 1900, 15), (63, 255, 60)] {
+        constrained(names, subtrees, authorities);
+    }
+}
+
+fn constrained(names: usize, subtrees: usize, authorities: u8) {
+    let name = |octet: u8| {
+        let one = tlv(0x30, &[&[6, 3, 0x55, 4, 3], &[0x0c, 1, octet]]);
+        tlv(0xa4, &[&tlv(0x30, &[&tlv(0x31, &[&one])])])
+    };
+    let names = tlv(0x30, &[&name(b'a').repeat(names)]);
+    let subtrees = tlv(0x30, &[&name(b'a')]).repeat(subtrees);
+    let constraints = tlv(0x30, &[&tlv(0xa0, &[&subtrees])]);
+    let chain = Chain::with(
+        |ca| {
+            let extension = CustomExtension::from_oid_content(&[2, 5, 29, 30], constraints);
+            ca.custom_extensions.push(extension);
+        },
+        |leaf| {
+            leaf.distinguished_name = DistinguishedName::new();
+            leaf.distinguished_name.push(DnType::CommonName, "a");
+            leaf.subject_alt_names.clear();
+            let extension = CustomExtension::from_oid_content(&[2, 5, 29, 17], names);
+            leaf.custom_extensions.push(extension);
+        },
+    );
+    let mail = Mail::default();
+    let mut hostile = chain.cms(&mail.signed);
+    let authorities = (0..authorities).map(|serial| {
+        let mut params = chain.middle.params.clone();
+        params.serial_number = Some(SerialNumber::from_slice(&[serial + 1]));
+        let der = params.signed_by(&chain.middle.key, &chain.root.issuer());
+        der.unwrap().der().to_vec()
+    });
+    hostile.certificates = [chain.signer.der.clone()]
+        .into_iter()
+        .chain(authorities)
+        .collect();
+    let bytes = mail.bytes(&hostile.bytes());
+    let trust = Chain::new().trust();
+    let judged = |bytes: &[u8]| {
+        judge(
+            &read(bytes),
+            &trust,
+            Times {
+                received_ms: Some(AT_MS),
+            },
+        )
+    };
+    assert!(
+        judged(&bytes).level.is_integral(),
+        "{:?}",
+        judged(&bytes).grounds
+    );
+    let (reading, judging) = (
+        cost(|bytes| drop(read(bytes)), &bytes),
+        cost(|bytes| drop(judged(bytes)), &bytes),
+    );
+    println!(
+        "{} octets, reading {reading:?}, judging {judging:?}",
+        bytes.len()
+    );
+    // Seconds, were each name read and compared with each subtree again.
+    assert!(judging < Duration::from_millis(500), "{judging:?}");
 }
 
 #[test]
