@@ -150,7 +150,8 @@ impl Installation {
         self.command().output().unwrap()
     }
 
-    /// Starts the service as configured.
+    /// Starts the service as configured. Another test of this process may be starting a program just now: between
+    /// fork and exec the child holds a copy of every lock, so a log that was made a moment ago may still seem in use.
     pub fn serve(self) -> Served {
         let (child, address, static_face) = self.start();
         Served {
@@ -162,26 +163,36 @@ impl Installation {
     }
 
     fn start(&self) -> (Child, String, Option<String>) {
-        let log = std::fs::File::create(self.path("serve.log")).unwrap();
-        let mut child = self.command();
-        child.stdout(Stdio::piped()).stderr(log);
-        let mut child = child.spawn().unwrap();
-        let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        out.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ");
-        let log = || std::fs::read_to_string(self.path("serve.log"));
-        let address = address.unwrap_or_else(|| panic!("{line:?} {:?}", log()));
+        for _ in 0..200 {
+            let log = std::fs::File::create(self.path("serve.log")).unwrap();
+            let mut child = self.command();
+            child.stdout(Stdio::piped()).stderr(log);
+            let mut child = child.spawn().unwrap();
+            let mut line = String::new();
+            let mut out = BufReader::new(child.stdout.take().unwrap());
+            out.read_line(&mut line).unwrap();
+            if let Some(address) = line.trim().strip_prefix("listening on ") {
+                let static_face = self.static_face(&mut out);
+                return (child, address.to_owned(), static_face);
+            }
+            child.wait().unwrap();
+            let log = std::fs::read_to_string(self.path("serve.log")).unwrap();
+            let in_use = log.contains("is in use by another process");
+            assert!(in_use, "{line:?} {log}");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("the log stays in use");
+    }
+
+    /// The URL of the static face, which is told after the address of the services.
+    fn static_face(&self, out: &mut impl BufRead) -> Option<String> {
         let config = std::fs::read_to_string(self.path("c.toml")).unwrap();
-        let static_face = config.contains("\n[static]\n").then(|| {
+        config.contains("\n[static]\n").then(|| {
             let mut line = String::new();
             out.read_line(&mut line).unwrap();
             let address = line.trim().strip_prefix("static face on ");
-            address
-                .unwrap_or_else(|| panic!("{line:?} {:?}", log()))
-                .to_owned()
-        });
-        (child, address.to_owned(), static_face)
+            address.unwrap_or_else(|| panic!("{line:?}")).to_owned()
+        })
     }
 
     /// Plain text on loopback, with these logs and further lines of `[limits]`.
