@@ -380,6 +380,24 @@ fn a_large_file_goes_in_as_parts_that_name_their_order() {
 }
 
 #[test]
+fn two_parts_of_the_same_octets_are_two_parts() {
+    let mut client = Client::new();
+    let half = big(500);
+    client.file("PEC2-2007-05-07.log", &half.repeat(2));
+    let part = half.len().to_string();
+    let arguments = ["--part-bytes", &part, "PEC2-2007-05-07.log"];
+    let (lines, totals) = client.import(&arguments);
+    assert_eq!((lines.len(), &totals["records"]), (2, &1000.into()));
+    assert_ne!(leaf_of(&lines[0]), leaf_of(&lines[1]));
+    let (_, again) = client.import_again(&arguments);
+    assert_eq!(
+        (&again["records_repeated"], &again["records"]),
+        (&1000.into(), &0.into())
+    );
+    client.served.stop_and_check();
+}
+
+#[test]
 fn an_import_cut_by_kill_9_is_resumed_without_duplicates() {
     const RECORDS: usize = 40_000;
     let mut client = Client::new();

@@ -135,7 +135,7 @@ impl Lines<'_, '_> {
         ];
         let key = [
             b"record\0".as_slice(),
-            import.sha256.as_bytes(),
+            &import.leaf.get().to_be_bytes(),
             &range.concat(),
         ]
         .concat();

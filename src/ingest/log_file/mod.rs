@@ -182,7 +182,7 @@ impl<'a> LogUpload<'a> {
             trust: named.1.filter(|_| judged),
             ..read.object
         };
-        let key = ClientKey([b"file\0".as_slice(), announced.as_bytes()].concat());
+        let key = file_key(announced, log_file.piece.as_ref());
         let submission = Submission::object(
             Kind::SourceFile,
             class,
@@ -212,10 +212,19 @@ impl<'a> LogUpload<'a> {
             format: self.declared.format,
             date: self.date,
             span: self.span,
-            sha256: *announced,
             name: self.declared.name,
         })
     }
+}
+
+/// The archive's own client key of a file, or of a part of a larger one: two parts may have the same octets.
+fn file_key(sha256: &Sha256, piece: Option<&Piece>) -> ClientKey {
+    let mut key = [b"file\0".as_slice(), sha256.as_bytes()].concat();
+    if let Some(piece) = piece {
+        key.extend_from_slice(&piece.offset.get().to_be_bytes());
+        key.extend_from_slice(piece.file_sha256.as_bytes());
+    }
+    ClientKey(key)
 }
 
 /// Whether the file was recorded as it is to be recorded now: what was remarked of its form may differ between
@@ -266,7 +275,6 @@ pub struct LogImport<'a> {
     format: &'static Format,
     date: Option<FileDate>,
     span: Option<Span>,
-    sha256: Sha256,
     name: String,
 }
 
