@@ -64,23 +64,53 @@ impl Checkpoint {
 
     /// Verifies a note against the log's key and reads the checkpoint in it.
     pub fn open(note: &[u8], key: &VerifierKey) -> Result<Self, CheckpointError> {
+        Self::open_cosigned(note, &[key], &[]).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// Verifies a note against the keys of one log, of which one must have signed it, and against those of
+    /// witnesses; gives the checkpoint and the cosignatures, each with its time in seconds since 1970.
+    /// The cosignature of a known witness that does not verify refuses the note.
+    pub fn open_cosigned(
+        note: &[u8],
+        keys: &[&VerifierKey],
+        witnesses: &[&VerifierKey],
+    ) -> Result<(Self, Vec<(VerifierKey, u64)>), CheckpointError> {
         // A cosignature speaks for a witness, never for the log.
-        if !key.is_of_log() {
+        let kinds = |key: &&VerifierKey| key.is_of_log();
+        if !keys.iter().all(kinds) || witnesses.iter().any(kinds) {
             return Err(NoteError::Key.into());
         }
-        let opened = note::open(note, &[key])?;
+        let opened = note::open(note, &[keys, witnesses].concat())?;
+        if opened.signers.len() == opened.cosigned.len() {
+            return Err(NoteError::UnknownSigner.into());
+        }
         let (origin, size, root) = parse_body(&opened.text).ok_or(CheckpointError::Body)?;
-        if origin.as_str() != key.name() {
+        if keys.iter().any(|key| key.name() != origin.as_str()) {
             return Err(CheckpointError::OtherOrigin);
         }
         let note = std::str::from_utf8(note).map_err(|_| NoteError::NotText)?;
-        let note = note.into();
-        Ok(Self {
+        let checkpoint = Self {
             origin,
             size,
             root,
-            note,
-        })
+            note: note.into(),
+        };
+        Ok((checkpoint, opened.cosigned))
+    }
+
+    /// The signed text: what signatures and cosignatures are over, with its final line feed.
+    pub fn text(&self) -> &str {
+        // The note was opened or made here: its last blank line ends the text.
+        let end = self.note.rfind("\n\n").map_or(0, |at| at + 1);
+        self.note.get(..end).unwrap_or_default()
+    }
+
+    /// The same checkpoint with further signature lines, each ending with a line feed; they are not verified.
+    pub fn with_lines(&self, lines: &str) -> Self {
+        Self {
+            note: format!("{}{lines}", self.note).into(),
+            ..self.clone()
+        }
     }
 
     /// The log.
@@ -107,6 +137,12 @@ impl Checkpoint {
     pub fn shared_note(&self) -> Arc<str> {
         Arc::clone(&self.note)
     }
+}
+
+/// The origin that a note names, of which nothing is verified: only good to find the keys to verify it with.
+pub fn claimed_origin(note: &[u8]) -> Option<Origin> {
+    let line = note.split(|byte| *byte == b'\n').next()?;
+    Origin::try_from(std::str::from_utf8(line).ok()?).ok()
 }
 
 fn parse_body(text: &str) -> Option<(Origin, TreeSize, RootHash)> {

@@ -17,7 +17,9 @@
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
+//! - [`cosignature`], [`policy`], [`witness`]: who else signs a checkpoint, how many must, and what a witness checks
 //! - [`proof`], [`acknowledgement`]: the two documents that leave the archive
+//! - [`monitor`], [`promise`]: a log held to its checkpoints, and to its acknowledgements
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -33,13 +35,17 @@
 pub mod acknowledgement;
 pub mod canonical;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod digest;
 pub mod encrypt;
 pub mod id;
 pub mod leaf;
 pub mod metadata;
+pub mod monitor;
 pub mod note;
 pub mod oracle;
+pub mod policy;
+pub mod promise;
 pub mod proof;
 pub mod sample;
 pub mod secret;
@@ -47,3 +53,4 @@ pub mod source;
 pub mod tile;
 pub mod tree;
 mod wire;
+pub mod witness;

@@ -29,7 +29,7 @@ pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 pub const SIGNATURES_MAX: usize = 64;
 const DASH: &str = "\u{2014} ";
 const TYPE_ED25519: u8 = 1;
-const TYPE_COSIGNATURE: u8 = 4;
+pub(crate) const TYPE_COSIGNATURE: u8 = 4;
 
 /// Why a note or a key is refused. The note is not evidence; never retried with the same bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -59,7 +59,7 @@ pub enum NoteError {
 
 /// Whose signature: a name and the first bytes of a hash of the key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct KeyRef {
+pub(crate) struct KeyRef {
     name: String,
     id: [u8; 4],
 }
@@ -109,6 +109,12 @@ impl VerifierKey {
         })
     }
 
+    /// The key of this name, type and 32 bytes; none where the name is not fit for a note.
+    pub(crate) fn new(name: &str, kind: u8, public: [u8; 32]) -> Option<Self> {
+        let key = KeyRef::new(name, kind, &public)?;
+        Some(Self { key, kind, public })
+    }
+
     /// The name whose notes it verifies.
     pub fn name(&self) -> &str {
         &self.key.name
@@ -124,18 +130,37 @@ impl VerifierKey {
         &self.public
     }
 
-    fn verify(&self, text: &str, signature: &[u8]) -> Option<()> {
+    /// Verifies a signature; a cosignature says when it was made.
+    fn verify(&self, text: &str, signature: &[u8]) -> Option<Option<u64>> {
         let key = UnparsedPublicKey::new(&ED25519, &self.public);
         match self.kind {
-            TYPE_ED25519 => key.verify(text.as_bytes(), signature).ok(),
+            TYPE_ED25519 => key.verify(text.as_bytes(), signature).ok().map(|()| None),
             _ => {
                 let (seconds, signature) = signature.split_first_chunk::<8>()?;
                 let seconds = u64::from_be_bytes(*seconds);
-                let message = format!("cosignature/v1\ntime {seconds}\n{text}");
-                key.verify(message.as_bytes(), signature).ok()
+                let message = cosigned_text(text, seconds);
+                let verified = key.verify(message.as_bytes(), signature);
+                verified.ok().map(|()| Some(seconds))
             }
         }
     }
+
+    /// The signature line of a key.
+    pub(crate) fn line(&self, signature: &[u8]) -> String {
+        let bytes = [&self.key.id, signature].concat();
+        let (name, encoded) = (&self.key.name, STANDARD.encode(bytes));
+        format!("{DASH}{name} {encoded}\n")
+    }
+
+    /// Whether a signature line is by this key, good or not.
+    pub(crate) fn made(&self, line: &str) -> bool {
+        signature_line(line).is_some_and(|(key, _)| key == self.key)
+    }
+}
+
+/// What a cosignature is over.
+pub(crate) fn cosigned_text(text: &str, seconds: u64) -> String {
+    format!("cosignature/v1\ntime {seconds}\n{text}")
 }
 
 impl fmt::Display for VerifierKey {
@@ -163,12 +188,7 @@ impl NoteSigner {
             .as_ref()
             .try_into()
             .map_err(|_| NoteError::Key)?;
-        let key = KeyRef::new(name, TYPE_ED25519, &public).ok_or(NoteError::Key)?;
-        let verifier = VerifierKey {
-            key,
-            kind: TYPE_ED25519,
-            public,
-        };
+        let verifier = VerifierKey::new(name, TYPE_ED25519, public).ok_or(NoteError::Key)?;
         Ok(Self { pair, verifier })
     }
 
@@ -179,10 +199,8 @@ impl NoteSigner {
 
     /// The signed note of a text; every line of the text ends with a line feed.
     pub fn sign(&self, text: &str) -> String {
-        let mut bytes = self.verifier.key.id.to_vec();
-        bytes.extend_from_slice(self.pair.sign(text.as_bytes()).as_ref());
-        let (name, encoded) = (&self.verifier.key.name, STANDARD.encode(bytes));
-        format!("{text}\n{DASH}{name} {encoded}\n")
+        let line = self.verifier.line(self.pair.sign(text.as_bytes()).as_ref());
+        format!("{text}\n{line}")
     }
 }
 
@@ -193,6 +211,9 @@ pub struct OpenNote {
     pub text: String,
     /// Names of the known keys that signed it, in order of the note.
     pub signers: Vec<String>,
+    /// Known witnesses that cosigned it, and when they say they did, in seconds since 1970 (UTC). A key that
+    /// signed twice stands here twice.
+    pub cosigned: Vec<(VerifierKey, u64)>,
 }
 
 /// Reads a note and verifies it against known keys.
@@ -208,7 +229,7 @@ pub fn open(note: &[u8], known: &[&VerifierKey]) -> Result<OpenNote, NoteError> 
     let (text, block) = note.split_at_checked(at + 1).ok_or(NoteError::Malformed)?;
     let block = block.strip_prefix('\n').ok_or(NoteError::Malformed)?;
     let block = block.strip_suffix('\n').ok_or(NoteError::Malformed)?;
-    let mut signers = Vec::new();
+    let (mut signers, mut cosigned) = (Vec::new(), Vec::new());
     for (count, line) in block.split('\n').enumerate() {
         if count >= SIGNATURES_MAX {
             return Err(NoteError::TooManySignatures);
@@ -218,7 +239,9 @@ pub fn open(note: &[u8], known: &[&VerifierKey]) -> Result<OpenNote, NoteError> 
             continue;
         };
         let good = verifier.verify(text, &signature);
-        good.ok_or(NoteError::BadSignature)?;
+        if let Some(seconds) = good.ok_or(NoteError::BadSignature)? {
+            cosigned.push((VerifierKey::clone(verifier), seconds));
+        }
         signers.push(key.name);
     }
     if signers.is_empty() {
@@ -227,6 +250,7 @@ pub fn open(note: &[u8], known: &[&VerifierKey]) -> Result<OpenNote, NoteError> 
     Ok(OpenNote {
         text: text.to_owned(),
         signers,
+        cosigned,
     })
 }
 

@@ -482,6 +482,20 @@ def acknowledgement(path):
         same(f"acknowledgement.json: {member}", made.get(member), said.get(member))
 
 
+def add_checkpoint(path):
+    rows = [row.split()[0].strip("-") for row in TREE.split("\n") if row]
+    leaves = [leaf_hash(bytes.fromhex(row)) for row in rows]
+    made = "old 3\n" + "".join(b64(node) + "\n" for node in consistency(3, leaves[:7]))
+    same("add-checkpoint.txt", made + "\n" + checkpoint(7, mth(leaves[:7])), path.read_text("utf-8"))
+
+
+def monitor_state(path):
+    leaves = [leaf_hash(leaf_bytes(3, seq, TIME, 1, bytes([seq]) * 32)) for seq in range(5)]
+    made = f"ceralacca-monitor/1\nsince {TIME}\nreplayed 5\n"
+    made += mth(leaves[:4]).hex() + "\n" + leaves[4].hex() + "\n\n"
+    same("monitor-state.txt", made + checkpoint(5, mth(leaves)), path.read_text("utf-8"))
+
+
 def verifies(text, *content, vkey=VKEY):
     """Runs the verifier on a proof: whether it said OK, and all it said."""
     with tempfile.TemporaryDirectory() as folder:
@@ -582,6 +596,8 @@ FILES = {
         "dictionaries.txt": dictionaries,
         "acknowledgement.json": acknowledgement,
         "sample.txt": sample,
+        "add-checkpoint.txt": add_checkpoint,
+        "monitor-state.txt": monitor_state,
         "record.tlog-proof": proof,
     },
     "tests/vectors": {"families.txt": families},

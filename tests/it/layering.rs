@@ -32,9 +32,19 @@ const FORMATS: &[&[&str]] = &[
         "note",
         "tree",
         "checkpoint",
+        "cosignature",
         "tile",
     ],
-    &["encrypt", "oracle", "proof", "acknowledgement", "sample"],
+    &[
+        "encrypt",
+        "oracle",
+        "proof",
+        "acknowledgement",
+        "policy",
+        "witness",
+        "sample",
+    ],
+    &["monitor", "promise"],
 ];
 
 /// Engine, and the files, or folders ending in a slash, that may name it.
@@ -52,6 +62,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "formats/src/digest.rs",
             "formats/src/encrypt.rs",
             "formats/src/note.rs",
+            "formats/src/cosignature.rs",
             "pec/src/digests.rs",
             "pec/src/judge/",
             "pec/src/tsp/",
