@@ -13,6 +13,7 @@
 //! - [`tiles`]: what is open to everybody: checkpoint and hash tiles
 //! - [`archive`]: one log, opened; many in one process
 //! - [`api`], [`server`]: gRPC; configuration, transport, an orderly end
+//! - [`witness`]: cosigns the checkpoints of logs that others run
 //! - [`cli`]: the command line, one file for each command
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -49,3 +50,4 @@ pub mod server;
 pub mod store;
 pub mod tiles;
 pub mod trust;
+pub mod witness;

@@ -105,6 +105,21 @@ impl Checkpoint {
         self.note.get(..end).unwrap_or_default()
     }
 
+    /// The same checkpoint with one line of each of these keys that has one, and no others.
+    pub fn only_by(&self, keys: &[&VerifierKey]) -> Self {
+        let lines = self.note.get(self.text().len() + 1..).unwrap_or_default();
+        let of = |key: &&VerifierKey| lines.lines().find(|line| key.made(line));
+        let kept: String = keys
+            .iter()
+            .filter_map(of)
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        Self {
+            note: format!("{}\n{kept}", self.text()).into(),
+            ..self.clone()
+        }
+    }
+
     /// The same checkpoint with further signature lines, each ending with a line feed; they are not verified.
     pub fn with_lines(&self, lines: &str) -> Self {
         Self {
@@ -137,6 +152,19 @@ impl Checkpoint {
     pub fn shared_note(&self) -> Arc<str> {
         Arc::clone(&self.note)
     }
+}
+
+/// What a witness itself cosigned: origin, size and root of a note, by its own cosignature alone. A log's key may
+/// be another by now; what was cosigned stays cosigned.
+pub fn read_cosigned(
+    note: &[u8],
+    witness: &VerifierKey,
+) -> Result<(Origin, TreeSize, RootHash), CheckpointError> {
+    let opened = note::open(note, &[witness])?;
+    if opened.cosigned.is_empty() {
+        return Err(NoteError::Key.into());
+    }
+    parse_body(&opened.text).ok_or(CheckpointError::Body)
 }
 
 /// The origin that a note names, of which nothing is verified: only good to find the keys to verify it with.

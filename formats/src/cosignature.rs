@@ -143,6 +143,15 @@ mod tests {
         assert!(open(spoiled.as_bytes(), &[]).is_ok());
         let found = open(spoiled.as_bytes(), &[known.verifier()]);
         assert_eq!(found, Err(NoteError::BadSignature.into()));
+        // Lines of strangers, and second ones, can be left out.
+        let crowded = cosigned
+            .with_lines(&witness(3).cosign(&checkpoint, 1))
+            .with_lines(LINE);
+        assert_eq!(
+            crowded.only_by(&[log.verifier(), known.verifier()]),
+            cosigned
+        );
+        assert_eq!(crowded.only_by(&[log.verifier()]), checkpoint);
         // Without the log's own signature a witness proves nothing.
         let alone = format!("{}\n{LINE}", checkpoint.text());
         let found = open(alone.as_bytes(), &[known.verifier()]);

@@ -17,6 +17,7 @@
 //! - [`audit`]: the auditor's, checked with the log's key alone
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a
 //!   command each, clients of a served archive
+//! - [`witness`]: a witness of checkpoints, run by others
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
 //! - [`key`]: the file of the master key; [`output`]: files that appear whole
 //! - [`show`]: times, text from outside, progress
@@ -40,6 +41,7 @@ pub mod show;
 pub mod status;
 pub mod transaction;
 pub mod verify;
+pub mod witness;
 
 use crate::api::v1;
 use anyhow::Result;
@@ -99,6 +101,8 @@ enum Command {
     Status(status::Arguments),
     /// Verifies the proof file of a record with the log's key alone, offline
     Verify(verify::Arguments),
+    /// Cosigns the checkpoints of logs that others run, and remembers what it cosigned
+    Witness(witness::Arguments),
     /// Shows the core at work on invented records, in a folder of its own
     Demo(demo::Arguments),
 }
@@ -123,6 +127,7 @@ pub fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Witness(arguments) => witness::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };
     match result {

@@ -28,14 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
     let config = Config::read(path)?;
     key::outside(&config.data, &config.master_key)?;
     let master = key::read(&config.master_key)?;
-    let filter =
-        EnvFilter::try_from_env("CERALACCA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // A second subscriber of this process would change nothing.
-    let _ = tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    log_to_stderr();
     serve(config, &master, |listening| {
         let mut lines = format!("listening on {}\n", listening.services);
         if let Some(address) = listening.static_face {
@@ -46,4 +39,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
     })?;
     Ok(Answer::Yes)
+}
+
+/// The log of a service: JSON, a line each, to standard error; `CERALACCA_LOG` says how much.
+pub(super) fn log_to_stderr() {
+    let filter =
+        EnvFilter::try_from_env("CERALACCA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second subscriber of this process would change nothing.
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// `record` opens and encrypts for all above it; `sequencer` and `index` are the writing pair.
 const LAYERS: &[&[&str]] = &[
     &["ambient", "access"],
-    &["store"],
+    &["store", "witness"],
     &["keyring"],
     &["record", "index"],
     &["sequencer"],
@@ -85,13 +85,21 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/reissue.rs",
             "src/cli/proven.rs",
             "src/cli/audit/",
+            "src/cli/witness.rs",
             "src/cli/import/",
             "src/cli/import_log/",
             "src/cli/demo/mod.rs",
         ],
     ),
     ("getrandom", &["src/ambient.rs"]),
-    ("rustix", &["src/store/outside.rs", "src/cli/demo/mod.rs"]),
+    (
+        "rustix",
+        &[
+            "src/store/outside.rs",
+            "src/witness/mod.rs",
+            "src/cli/demo/mod.rs",
+        ],
+    ),
     (
         "tokio",
         &[
@@ -100,7 +108,9 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/sequencer/writer.rs",
             "src/api/",
             "src/server/",
+            "src/witness/http.rs",
             "src/cli/remote.rs",
+            "src/cli/witness.rs",
             "src/cli/import/",
             "src/cli/import_log/",
         ],
@@ -125,6 +135,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "src/api/status.rs",
             "src/server/mod.rs",
+            "src/witness/http.rs",
             "src/server/trust.rs",
         ],
     ),
@@ -135,6 +146,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/api/tiles.rs",
             "src/api/mod.rs",
             "src/server/static_face.rs",
+            "src/witness/http.rs",
         ],
     ),
     ("hyper", &["src/server/static_face.rs"]),
@@ -188,6 +200,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/search.rs",
             "src/cli/status.rs",
             "src/cli/transaction.rs",
+            "src/cli/witness.rs",
         ],
     ),
     ("indicatif", &["src/cli/show.rs", "src/cli/demo/mod.rs"]),
@@ -213,6 +226,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/search.rs",
             "src/cli/status.rs",
             "src/cli/transaction.rs",
+            "src/cli/witness.rs",
         ],
     ),
 ];
