@@ -22,6 +22,7 @@ use crate::store::rocks::{Mode, RocksStore};
 use crate::store::{Batch, Store, StoreError};
 use crate::tiles::Face;
 use crate::trust::{Bundle, TrustCell};
+use crate::witnessed::{Rule, WitnessState, Witnessed};
 use ceralacca_formats::acknowledgement::Acknowledgement;
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
@@ -85,6 +86,8 @@ pub struct Settings {
     /// Logs of the Ministry of Justice's provider: their trace records are kept five years (DM 44/2011
     /// art. 4(3)).
     pub justice: BTreeSet<LogId>,
+    /// Whose cosignatures are asked for, and what is shown meanwhile; none where nobody is asked.
+    pub witnesses: Option<Rule>,
 }
 
 impl Settings {
@@ -105,6 +108,7 @@ impl Default for Settings {
             limits: QueueLimits::default(),
             object_bytes_max: OBJECT_BYTES_MAX,
             justice: BTreeSet::new(),
+            witnesses: None,
         }
     }
 }
@@ -151,7 +155,7 @@ pub fn found(
 }
 
 /// How a log fares.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LogState {
     /// Size of the published tree.
     pub size: TreeSize,
@@ -163,6 +167,10 @@ pub struct LogState {
     pub indexed: TreeSize,
     /// Bytes of the store on disk.
     pub disk_bytes: u64,
+    /// Size of the last witnessed checkpoint; 0 for none.
+    pub witnessed: TreeSize,
+    /// Its witnesses.
+    pub witnesses: Vec<WitnessState>,
 }
 
 /// An open log: its writer, and what reads and submits.
@@ -173,6 +181,7 @@ pub struct Log {
     sequencer: Arc<Sequencer>,
     reader: Reader,
     disclosures: Disclosures,
+    witnessed: Arc<Witnessed>,
     ingest: Ingest,
     swept_uploads: u64,
 }
@@ -206,6 +215,8 @@ impl Log {
         let recovered = Recovered::read(parts, master)?;
         let identity = recovered.identity.clone();
         let verifier = recovered.signer.verifier().clone();
+        let rule = settings.witnesses.clone();
+        let witnessed = Witnessed::open(Arc::clone(&store), verifier.clone(), rule)?;
         let keyring = Arc::clone(&recovered.keyring);
         let index = Arc::clone(&recovered.index);
         let swept_uploads = recovered.swept_uploads;
@@ -232,6 +243,7 @@ impl Log {
             sequencer,
             reader,
             disclosures,
+            witnessed: Arc::new(witnessed),
             ingest,
             swept_uploads,
         })
@@ -258,6 +270,11 @@ impl Log {
         &self.reader
     }
 
+    /// Its witnessed checkpoints: signed notes, nothing of anybody.
+    pub fn witnessed(&self) -> &Witnessed {
+        &self.witnessed
+    }
+
     /// Submits to it, for the holder of a permit for this log.
     pub fn ingest(&self, permit: &Permit<Submit>) -> Result<Ingest, Denied> {
         self.check(permit)?;
@@ -279,12 +296,13 @@ impl Log {
     /// Reads it, for the holder of a permit for this log.
     pub fn desk<'a, A>(&'a self, permit: &'a Permit<A>) -> Result<Desk<'a, A>, Denied> {
         self.check(permit)?;
-        Ok(Desk::new(&self.reader, &self.disclosures, permit))
+        let (reader, disclosures) = (&self.reader, &self.disclosures);
+        Ok(Desk::new(reader, disclosures, &self.witnessed, permit))
     }
 
     /// What of it is open to everybody, without a permit: hashes under its published checkpoint.
     pub fn face(&self) -> Face {
-        Face::new(&self.reader)
+        Face::new(&self.reader, &self.witnessed)
     }
 
     fn check<A>(&self, permit: &Permit<A>) -> Result<(), Denied> {
@@ -303,6 +321,11 @@ impl Log {
             cuts_suspended: published.suspended,
             indexed: self.reader.coverage().runs,
             disk_bytes: disk_bytes.sum::<Result<u64, _>>()?,
+            witnessed: self
+                .witnessed
+                .last()
+                .map_or_else(TreeSize::default, |c| c.size()),
+            witnesses: self.witnessed.states(),
         })
     }
 

@@ -7,11 +7,13 @@
 //! - [`store`]: rows in column families: RocksDB, and memory for simulation
 //! - [`keyring`], [`record`], [`index`]: secrets of a log; a draft to rows and back; a term to candidates
 //! - [`sequencer`]: the only writer
+//! - [`witnessed`]: the checkpoints that witnesses cosigned
 //! - [`audit`], [`disclosure`]: the reading engine and `fsck`; the record of what is shown
 //! - [`trust`]: what signatures are judged with
 //! - [`ingest`], [`desk`]: what is submitted, and what is shown, each with a permit
 //! - [`tiles`]: what is open to everybody: checkpoint and hash tiles
 //! - [`archive`]: one log, opened; many in one process
+//! - [`cosigning`]: witnesses, asked for their cosignatures
 //! - [`api`], [`server`]: gRPC; configuration, transport, an orderly end
 //! - [`witness`]: cosigns the checkpoints of logs that others run
 //! - [`cli`]: the command line, one file for each command
@@ -39,6 +41,7 @@ pub mod api;
 pub mod archive;
 pub mod audit;
 pub mod cli;
+pub mod cosigning;
 pub mod desk;
 pub mod disclosure;
 pub mod index;
@@ -51,3 +54,4 @@ pub mod store;
 pub mod tiles;
 pub mod trust;
 pub mod witness;
+pub mod witnessed;

@@ -173,6 +173,12 @@ pub fn claimed_origin(note: &[u8]) -> Option<Origin> {
     Origin::try_from(std::str::from_utf8(line).ok()?).ok()
 }
 
+/// The size that a note names, of which nothing is verified: for asking, never for believing.
+pub fn claimed_size(note: &[u8]) -> Option<TreeSize> {
+    let text = std::str::from_utf8(note).ok()?;
+    text.split('\n').nth(1)?.parse().ok().map(TreeSize::new)
+}
+
 fn parse_body(text: &str) -> Option<(Origin, TreeSize, RootHash)> {
     let mut lines = text.strip_suffix('\n')?.split('\n');
     let origin = Origin::try_from(lines.next()?).ok()?;

@@ -243,7 +243,8 @@ impl Rules {
         Ok(opened)
     }
 
-    fn fresh(&self, since: UtcMillis, now: UtcMillis) -> Result<(), Finding> {
+    /// Something was new not too long ago.
+    pub fn fresh(&self, since: UtcMillis, now: UtcMillis) -> Result<(), Finding> {
         let age = now.get().saturating_sub(since.get());
         match self.stale_ms {
             Some(limit) if age > limit => Err(Finding::Stale {

@@ -97,12 +97,16 @@ impl Rpc for Service {
         let (origin, verifier_key) = (log.origin().to_string(), log.verifier().to_string());
         let read = move |desk: &Desk<'_, Checkpoint>| {
             let kept = match request.which {
-                None => Ok(desk.last()),
+                None if request.witnessed => desk.last_witnessed(),
+                None => desk.last(),
                 Some(Which::TreeSize(size)) => desk.kept(TreeSize::new(size)),
                 Some(Which::IntervalAtMs(at)) => desk.kept_of_interval(UtcMillis::new(at)),
             };
             let kept = kept.map_err(status::desk)?;
+            let witnessed = desk.witnessed();
             Ok(v1::GetCheckpointResponse {
+                witnessed: witnessed.is_some_and(|last| last.note() == kept.note),
+                witnessed_size: witnessed.map_or(0, |last| last.size().get()),
                 note: kept.note,
                 origin,
                 tree_size: kept.size.get(),

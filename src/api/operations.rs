@@ -3,7 +3,17 @@
 use super::v1::operations_server::Operations as Rpc;
 use super::{STATEMENT_BYTES_MAX, Service, convert, status, v1};
 use crate::access::{Migrate, Status as StatusAct, authorize};
+use crate::witnessed::WitnessState;
 use tonic::{Request, Response, Status};
+
+fn witness(state: &WitnessState) -> v1::WitnessStatus {
+    v1::WitnessStatus {
+        name: state.name.clone(),
+        tree_size: state.size.get(),
+        cosigned_ms: state.at.map_or(0, |at| at.get()),
+        trouble: state.trouble.unwrap_or_default().to_owned(),
+    }
+}
 
 #[tonic::async_trait]
 impl Rpc for Service {
@@ -34,6 +44,8 @@ impl Rpc for Service {
                     cuts_suspended: state.cuts_suspended,
                     indexed: state.indexed.get(),
                     disk_bytes: state.disk_bytes,
+                    witnessed_size: state.witnessed.get(),
+                    witnesses: state.witnesses.iter().map(witness).collect(),
                 })
             };
             permits

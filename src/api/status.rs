@@ -341,6 +341,7 @@ pub(super) fn desk(error: DeskError) -> Status {
             )
         }
         DeskError::Sample(error) => sample(error),
+        DeskError::NotWitnessed => with(Code::Unavailable, "NOT_WITNESSED", error.to_string(), &[]),
         DeskError::Read(error) => read(error),
         DeskError::Disclosure(error) => {
             tracing::error!(error = chain(&error), "record a disclosure");

@@ -10,7 +10,7 @@ use super::auth::Caller;
 use super::{Service, audit, status, v1};
 use crate::access::{Checkpoint, Permit, Prove};
 use crate::audit::Kept;
-use crate::desk::Desk;
+use crate::desk::{Desk, DeskError};
 use bytes::Bytes;
 use ceralacca_formats::id::{LeafIndex, TreeSize};
 use ceralacca_formats::leaf::LEAF_BYTES;
@@ -88,8 +88,10 @@ impl Watch {
                 _ = self.ticks.tick() => {}
             }
             match self.look() {
-                Ok(kept) if self.last == Some(kept.size) => {}
-                Ok(kept) => {
+                // Nothing is witnessed yet, and what is not is held back.
+                Ok(None) => {}
+                Ok(Some(kept)) if self.last == Some(kept.size) => {}
+                Ok(Some(kept)) => {
                     self.last = Some(kept.size);
                     return Some(Ok(v1::WatchCheckpointsResponse {
                         note: kept.note,
@@ -103,10 +105,14 @@ impl Watch {
     }
 
     /// Asks for the permit again each time: a grant may have ended meanwhile.
-    fn look(&self) -> Result<Kept, Status> {
+    fn look(&self) -> Result<Option<Kept>, Status> {
         let permit = self.service.permit::<Checkpoint>(&self.caller, &self.log)?;
         let desk = self.service.log(&permit)?.desk(&permit);
-        Ok(desk.map_err(|_| status::denied())?.last())
+        match desk.map_err(|_| status::denied())?.last() {
+            Ok(kept) => Ok(Some(kept)),
+            Err(DeskError::NotWitnessed) => Ok(None),
+            Err(error) => Err(status::desk(error)),
+        }
     }
 }
 

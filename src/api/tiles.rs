@@ -68,8 +68,10 @@ async fn answer(State(service): State<Service>, method: Method, uri: Uri) -> Res
     };
     let path = match resource {
         Resource::Checkpoint => {
-            let note = face.checkpoint().as_bytes().to_vec();
-            return found(note.into(), TEXT, ASK_AGAIN);
+            let Some(note) = face.checkpoint() else {
+                return not_found();
+            };
+            return found(note.as_bytes().to_vec().into(), TEXT, ASK_AGAIN);
         }
         Resource::Tile(path) => path,
     };

@@ -26,7 +26,7 @@ use crate::index::hashes;
 use crate::keyring::Keyring;
 use crate::record::open::{self, RecordError};
 use crate::sequencer::Span;
-use crate::store::cf::checkpoint::Checkpoints;
+use crate::store::cf::checkpoint::{Checkpoints, Kept};
 use crate::store::cf::chunk::Chunks;
 use crate::store::cf::content::Contents;
 use crate::store::cf::dictionary::Dictionaries;
@@ -354,9 +354,12 @@ fn checkpoints(subject: &Subject<'_>, report: &mut Report) -> Vec<Expected> {
             }),
         }
     };
-    each::<Checkpoints>(subject.store, report, |size, note, report| {
-        let which = format!("checkpoint of {size} leaves");
-        verify(note.as_bytes(), which, Some(size), report);
+    each::<Checkpoints>(subject.store, report, |kept, note, report| {
+        let which = match kept {
+            Kept::Own(size) => format!("checkpoint of {size} leaves"),
+            Kept::Witnessed(size) => format!("witnessed checkpoint of {size} leaves"),
+        };
+        verify(note.as_bytes(), which, Some(kept.size()), report);
     });
     each::<Intervals>(subject.store, report, |(id, _), row, report| {
         if let IntervalRow::Cut { size, note, .. } = row {

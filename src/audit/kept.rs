@@ -1,8 +1,9 @@
-//! Checkpoints that were kept: each interval's, and the last one.
+//! Checkpoints that were kept: each interval's, each witnessed one, and the last one.
 
 use super::{ReadError, Reader};
 use crate::sequencer::Published;
-use crate::store::cf::checkpoint::Checkpoints;
+use crate::store::cf::ColumnFamily;
+use crate::store::cf::checkpoint::{self, Checkpoints};
 use crate::store::{KeyRange, Order, Rows};
 use ceralacca_formats::id::{TreeSize, UtcMillis};
 use ceralacca_formats::tile::TileNodes;
@@ -45,16 +46,32 @@ impl Reader {
         if let Some(kept) = self.find_kept(state, size)? {
             return Ok(kept);
         }
-        let here = size.get().to_be_bytes().to_vec();
-        let (mut before, mut after) = (KeyRange::all(), KeyRange::all());
-        before.end = Some(here.clone());
-        after.start = here;
-        let next = |range: &KeyRange, order| {
-            let row = self.store.rows::<Checkpoints>(range, order).next();
-            row.transpose()
+        // Sizes on both sides, among those of intervals and among the witnessed ones.
+        let near = |of: fn(TreeSize) -> checkpoint::Kept, order| {
+            let key = |size: TreeSize| {
+                let mut key = Vec::new();
+                Checkpoints::encode_key(&of(size), &mut key);
+                key
+            };
+            let (smallest, largest) = (TreeSize::default(), TreeSize::new(u64::MAX >> 8));
+            let (from, to) = match order {
+                Order::Ascending => (size, largest),
+                Order::Descending => (smallest, size),
+            };
+            let range = KeyRange {
+                start: key(from),
+                end: Some(key(to)),
+            };
+            let row = self.store.rows::<Checkpoints>(&range, order).next();
+            row.transpose().map(|row| row.map(|(kept, _)| kept.size()))
         };
-        let below = next(&before, Order::Descending)?.map(|(size, _)| size);
-        let above = next(&after, Order::Ascending)?.map(|(size, _)| size);
+        let (own, witnessed) = (checkpoint::Kept::Own, checkpoint::Kept::Witnessed);
+        let below = near(own, Order::Descending)?.max(near(witnessed, Order::Descending)?);
+        let above = [
+            near(own, Order::Ascending)?,
+            near(witnessed, Order::Ascending)?,
+        ];
+        let above = above.into_iter().flatten().min();
         Err(ReadError::NotKept {
             size,
             below: below.unwrap_or_default(),
@@ -67,7 +84,14 @@ impl Reader {
         if size == state.tip.size {
             return Ok(Some(self.last(state)));
         }
-        let Some(note) = self.store.read::<Checkpoints>(&size)? else {
+        let witnessed = checkpoint::Kept::Witnessed(size);
+        let note = match self.store.read::<Checkpoints>(&witnessed)? {
+            Some(note) => Some(note),
+            None => self
+                .store
+                .read::<Checkpoints>(&checkpoint::Kept::Own(size))?,
+        };
+        let Some(note) = note else {
             return Ok(None);
         };
         let root = self.root_at(state, size)?;

@@ -17,6 +17,7 @@
 //! - [`audit`]: the auditor's, checked with the log's key alone
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a
 //!   command each, clients of a served archive
+//! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
 //! - [`witness`]: a witness of checkpoints, run by others
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
 //! - [`key`]: the file of the master key; [`output`]: files that appear whole
@@ -30,6 +31,7 @@ pub mod import_log;
 pub mod init;
 pub mod key;
 pub mod migrate;
+pub mod monitor;
 pub mod output;
 pub mod prove;
 pub mod proven;
@@ -41,6 +43,7 @@ pub mod show;
 pub mod status;
 pub mod transaction;
 pub mod verify;
+pub mod verify_ack;
 pub mod witness;
 
 use crate::api::v1;
@@ -101,6 +104,10 @@ enum Command {
     Status(status::Arguments),
     /// Verifies the proof file of a record with the log's key alone, offline
     Verify(verify::Arguments),
+    /// Holds acknowledgements against the log they came from, online or with kept proofs
+    VerifyAck(verify_ack::Arguments),
+    /// Follows a log and keeps the evidence of a fork, a rollback or a gap
+    Monitor(monitor::Arguments),
     /// Cosigns the checkpoints of logs that others run, and remembers what it cosigned
     Witness(witness::Arguments),
     /// Shows the core at work on invented records, in a folder of its own
@@ -127,6 +134,8 @@ pub fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::VerifyAck(arguments) => verify_ack::run(arguments),
+        Command::Monitor(arguments) => monitor::run(arguments),
         Command::Witness(arguments) => witness::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };

@@ -166,6 +166,11 @@ pub fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     runtime()?.block_on(work)
 }
 
+/// Waits.
+pub async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
 fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -240,9 +245,52 @@ fn is_loopback(host: &str) -> bool {
 impl Remote {
     /// The last published checkpoint.
     pub async fn checkpoint(&self) -> Answered<v1::GetCheckpointResponse> {
-        let log = self.log.clone();
-        let request = v1::GetCheckpointRequest { log, which: None };
+        self.one_checkpoint(false).await
+    }
+
+    /// The last witnessed checkpoint.
+    pub async fn witnessed_checkpoint(&self) -> Answered<v1::GetCheckpointResponse> {
+        self.one_checkpoint(true).await
+    }
+
+    async fn one_checkpoint(&self, witnessed: bool) -> Answered<v1::GetCheckpointResponse> {
+        let request = v1::GetCheckpointRequest {
+            log: self.log.clone(),
+            witnessed,
+            which: None,
+        };
         let answer = self.audit().get_checkpoint(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// The consistency proof between two sizes.
+    pub async fn consistency(
+        &self,
+        first_size: u64,
+        second_size: u64,
+    ) -> Answered<v1::GetConsistencyProofResponse> {
+        let request = v1::GetConsistencyProofRequest {
+            log: self.log.clone(),
+            first_size,
+            second_size,
+        };
+        let answer = self.audit().get_consistency_proof(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// A leaf and its inclusion proof at a size.
+    pub async fn inclusion(
+        &self,
+        index: u64,
+        tree_size: u64,
+    ) -> Answered<v1::GetInclusionProofResponse> {
+        let request = v1::GetInclusionProofRequest {
+            log: self.log.clone(),
+            index,
+            tree_size,
+            ..v1::GetInclusionProofRequest::default()
+        };
+        let answer = self.audit().get_inclusion_proof(request).await?;
         Ok(answer.into_inner())
     }
 

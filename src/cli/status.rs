@@ -62,8 +62,28 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
         ] {
             writeln!(out, "  {name:<16}{}", show::printable(&value))?;
         }
+        if !log.witnesses.is_empty() {
+            writeln!(out, "  {:<16}{} leaves", "witnessed", log.witnessed_size)?;
+        }
+        for witness in &log.witnesses {
+            let trouble = match witness.trouble.as_str() {
+                "" => "ok",
+                trouble => trouble,
+            };
+            let line = format!("{}: {trouble}, {} leaves", witness.name, witness.tree_size);
+            writeln!(out, "  {:<16}{}", "witness", show::printable(&line))?;
+        }
     }
     Ok(())
+}
+
+fn witness_json(witness: &v1::WitnessStatus) -> Value {
+    json!({
+        "name": witness.name,
+        "tree_size": witness.tree_size,
+        "cosigned_ms": witness.cosigned_ms,
+        "trouble": witness.trouble,
+    })
 }
 
 fn to_json(status: &v1::GetStatusResponse) -> Value {
@@ -78,6 +98,8 @@ fn to_json(status: &v1::GetStatusResponse) -> Value {
             "cuts_suspended": log.cuts_suspended,
             "indexed": log.indexed,
             "disk_bytes": log.disk_bytes,
+            "witnessed_size": log.witnessed_size,
+            "witnesses": log.witnesses.iter().map(witness_json).collect::<Vec<_>>(),
         })
     });
     json!({

@@ -30,7 +30,9 @@ use crate::audit::{ReadError, Reader};
 use crate::disclosure::Disclosures;
 use crate::record::open::{Opened, RecordError};
 use crate::sequencer::{Published, SubmitError};
-use ceralacca_formats::id::{IntervalId, LeafIndex};
+use crate::witnessed::Witnessed;
+use ceralacca_formats::checkpoint::Checkpoint;
+use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::Metadata;
 use ceralacca_formats::sample::SampleError;
@@ -59,6 +61,9 @@ pub enum DeskError {
     /// There is no such sample.
     #[error(transparent)]
     Sample(#[from] SampleError),
+    /// No checkpoint is witnessed yet, and those that are not are held back. Ask again later.
+    #[error("no checkpoint is witnessed yet")]
+    NotWitnessed,
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -110,16 +115,25 @@ pub struct Desk<'a, A> {
     disclosures: &'a Disclosures,
     permit: &'a Permit<A>,
     published: Arc<Published>,
+    shown: Option<Arc<Checkpoint>>,
+    witnessed: Option<Arc<Checkpoint>>,
 }
 
 impl<'a, A> Desk<'a, A> {
     pub(crate) fn new(
         reader: &'a Reader,
         disclosures: &'a Disclosures,
+        witnessed: &Witnessed,
         permit: &'a Permit<A>,
     ) -> Self {
+        // In this order, so that what is witnessed is not beyond what is published.
+        let last = witnessed.last();
+        let published = reader.published();
+        let shown = witnessed.shown(last.as_ref(), &published.checkpoint);
         Self {
-            published: reader.published(),
+            published,
+            shown,
+            witnessed: last,
             reader,
             disclosures,
             permit,
@@ -129,6 +143,21 @@ impl<'a, A> Desk<'a, A> {
     /// The published state that all answers of this desk are of.
     pub fn published(&self) -> &Published {
         &self.published
+    }
+
+    /// The checkpoint that auditors are shown as the newest.
+    pub fn checkpoint(&self) -> Result<&Checkpoint, DeskError> {
+        self.shown.as_deref().ok_or(DeskError::NotWitnessed)
+    }
+
+    /// The largest witnessed checkpoint, with its cosignatures.
+    pub fn witnessed(&self) -> Option<&Checkpoint> {
+        self.witnessed.as_deref()
+    }
+
+    /// A size that was asked for, or that of the checkpoint shown as the newest.
+    fn size_or_shown(&self, size: Option<TreeSize>) -> Result<TreeSize, DeskError> {
+        size.map_or_else(|| self.checkpoint().map(Checkpoint::size), Ok)
     }
 
     /// The proof file of a record, under the published checkpoint.

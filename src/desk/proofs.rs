@@ -3,6 +3,7 @@
 use super::{Desk, DeskError};
 use crate::access::{Checkpoint, Prove};
 use crate::audit::{Kept, ReadError, Within};
+use ceralacca_formats::checkpoint::Checkpoint as Signed;
 use ceralacca_formats::id::{LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::Leaf;
 use ceralacca_formats::sample::sample;
@@ -30,6 +31,14 @@ pub struct ProvenLeaf {
     pub path: Vec<NodeHash>,
 }
 
+fn of(checkpoint: &Signed) -> Kept {
+    Kept {
+        size: checkpoint.size(),
+        root: checkpoint.root(),
+        note: checkpoint.note().to_owned(),
+    }
+}
+
 impl<A> Desk<'_, A> {
     /// The index of a leaf; whether an index given is within the tree, its use will tell.
     pub(super) fn leaf_of(&self, name: LeafName) -> Result<LeafIndex, ReadError> {
@@ -42,19 +51,36 @@ impl<A> Desk<'_, A> {
         }
     }
 
-    fn size(&self, size: Option<TreeSize>) -> TreeSize {
-        size.unwrap_or(self.published.tip.size)
+    /// The checkpoint shown as the newest.
+    fn newest(&self) -> Result<Kept, DeskError> {
+        self.checkpoint().map(of)
     }
 }
 
 impl Desk<'_, Checkpoint> {
-    /// The last published checkpoint.
-    pub fn last(&self) -> Kept {
-        self.reader.last(&self.published)
+    /// The checkpoint shown as the newest.
+    pub fn last(&self) -> Result<Kept, DeskError> {
+        self.newest()
+    }
+
+    /// The last witnessed checkpoint.
+    pub fn last_witnessed(&self) -> Result<Kept, DeskError> {
+        self.witnessed().map(of).ok_or(DeskError::NotWitnessed)
     }
 
     /// The checkpoint of a size, where it was kept.
     pub fn kept(&self, size: TreeSize) -> Result<Kept, DeskError> {
+        let newest = self.newest()?;
+        if size == newest.size {
+            return Ok(newest);
+        }
+        if size > newest.size {
+            return Err(DeskError::Read(ReadError::Sizes {
+                first: size,
+                second: size,
+                size: newest.size,
+            }));
+        }
         Ok(self.reader.kept(&self.published, size)?)
     }
 
@@ -65,33 +91,37 @@ impl Desk<'_, Checkpoint> {
 }
 
 impl Desk<'_, Prove> {
-    /// The note of the checkpoint of a size, where it is the published one or was kept; empty otherwise.
+    /// The note of the checkpoint of a size, where it is the one shown as the newest or was kept; empty otherwise.
     pub fn note_of(&self, size: TreeSize) -> Result<String, DeskError> {
-        let kept = self.reader.find_kept(&self.published, size)?;
+        let newest = self.newest().ok().filter(|newest| newest.size <= size);
+        let kept = match newest {
+            Some(newest) => Some(newest).filter(|newest| newest.size == size),
+            None => self.reader.find_kept(&self.published, size)?,
+        };
         Ok(kept.map_or_else(String::new, |kept| kept.note))
     }
 
-    /// A leaf and its inclusion proof at a size; at the published one when none is given.
+    /// A leaf and its inclusion proof at a size; at the one shown as the newest when none is given.
     pub fn inclusion(
         &self,
         name: LeafName,
         size: Option<TreeSize>,
     ) -> Result<(ProvenLeaf, TreeSize), DeskError> {
-        let size = self.size(size);
+        let size = self.size_or_shown(size)?;
         let index = self.leaf_of(name)?;
         let path = self.reader.inclusion(&self.published, index, size)?;
         let leaf = self.reader.leaf(&self.published, index)?;
         Ok((ProvenLeaf { leaf, path }, size))
     }
 
-    /// Leaves and their inclusion proofs at one size; at the published one when none is given. The caller keeps to
+    /// Leaves and their inclusion proofs at one size; at the one shown as the newest when none is given. The caller keeps to
     /// [`INDEXES_MAX`] and [`HASHES_MAX`].
     pub fn inclusions(
         &self,
         names: &[LeafName],
         size: Option<TreeSize>,
     ) -> Result<(Vec<ProvenLeaf>, TreeSize), DeskError> {
-        let size = self.size(size);
+        let size = self.size_or_shown(size)?;
         let indexes = names.iter().map(|name| self.leaf_of(*name));
         let indexes: Vec<_> = indexes.collect::<Result<_, _>>()?;
         Ok((self.proven(&indexes, size)?, size))
@@ -104,7 +134,7 @@ impl Desk<'_, Prove> {
         count: usize,
         size: Option<TreeSize>,
     ) -> Result<(Vec<ProvenLeaf>, TreeSize), DeskError> {
-        let size = self.size(size);
+        let size = self.size_or_shown(size)?;
         let indexes = sample(seed, size, count)?;
         Ok((self.proven(&indexes, size)?, size))
     }
@@ -125,7 +155,7 @@ impl Desk<'_, Prove> {
         first: LeafIndex,
         size: Option<TreeSize>,
     ) -> Result<TreeSize, DeskError> {
-        let (end, published) = (self.size(size), self.published.tip.size);
+        let (end, published) = (self.size_or_shown(size)?, self.published.tip.size);
         let first = TreeSize::new(first.get());
         if end > published || first > end {
             return Err(DeskError::Read(ReadError::Sizes {
@@ -142,13 +172,13 @@ impl Desk<'_, Prove> {
         Ok(self.reader.leaves(&self.published, first, end)?)
     }
 
-    /// The consistency proof between two sizes; the second is the published one when none is given.
+    /// The consistency proof between two sizes; the second is the one shown as the newest when none is given.
     pub fn consistency(
         &self,
         first: TreeSize,
         second: Option<TreeSize>,
     ) -> Result<(TreeSize, Vec<NodeHash>), DeskError> {
-        let second = self.size(second);
+        let second = self.size_or_shown(second)?;
         let path = self.reader.consistency(&self.published, first, second)?;
         Ok((second, path))
     }

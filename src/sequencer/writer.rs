@@ -8,7 +8,7 @@ use super::{
 };
 use crate::keyring::{IntervalKeys, KeyError};
 use crate::record::prepare::{self, Draft, DraftContent, Prepared};
-use crate::store::cf::checkpoint::Checkpoints;
+use crate::store::cf::checkpoint::{Checkpoints, Kept};
 use crate::store::cf::content::{Contents, PartKey};
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::cf::interval::{IntervalRow, Intervals, Phase};
@@ -535,8 +535,9 @@ impl Writer {
         batch.put::<Intervals>(&(self.span.id, Phase::Cut), &row);
         // An empty interval ends at the size of the one before, whose checkpoint is kept already.
         let store = &*self.log.parts.store;
-        if store.read::<Checkpoints>(&tip.size)?.is_none() {
-            batch.put::<Checkpoints>(&tip.size, &note);
+        let kept = Kept::Own(tip.size);
+        if store.read::<Checkpoints>(&kept)?.is_none() {
+            batch.put::<Checkpoints>(&kept, &note);
         }
         let next = IntervalId::new(self.span.end.get());
         let span = open_interval(&self.log, next, tip.size, &mut batch);

@@ -6,6 +6,7 @@
 //! 3. Secrets stand in files of their own; this file names them.
 //! 4. Legal minima are not settings (`ceralacca_retention`).
 
+use super::witness::{self, Witnesses};
 use crate::access::{Grant, Principal, Role, Standing};
 use crate::api::{CertificateDigest, Limits, Principals};
 use crate::ingest::OBJECT_BYTES_MAX;
@@ -78,6 +79,9 @@ pub enum ConfigError {
         "principal {0:?}: role court needs act, until (RFC 3339) and identificativi or parties; other roles have none of them"
     )]
     Grant(String),
+    /// Witnesses that cannot be asked, or never be a quorum.
+    #[error("witness: {0}")]
+    Witness(String),
     /// A limit that is zero.
     #[error("limits: {0} must be above zero")]
     Zero(&'static str),
@@ -97,6 +101,7 @@ struct File {
     trust: TrustEntry,
     #[serde(default)]
     limits: LimitsEntry,
+    witness: Option<witness::Entry>,
     #[serde(default)]
     log: Vec<LogEntry>,
     #[serde(default)]
@@ -256,6 +261,8 @@ pub struct Config {
     pub static_face: Option<StaticFace>,
     /// What signatures are judged with.
     pub trust: TrustFiles,
+    /// Who cosigns checkpoints; none where nobody is asked.
+    pub witnesses: Option<Witnesses>,
     /// The logs.
     pub logs: Vec<LogId>,
     /// Logs of the Ministry of Justice's provider.
@@ -354,6 +361,10 @@ impl Config {
                     above("reread_seconds", file.trust.reread_seconds)?.unwrap_or(300),
                 ),
             },
+            witnesses: file
+                .witness
+                .map(|entry| witness::read(entry, folder))
+                .transpose()?,
             logs,
             justice,
             principals,
@@ -456,6 +467,8 @@ mod tests {
         Config::parse(text, Path::new("c.toml"), Path::new("/etc/ceralacca"))
     }
 
+    const WITNESS: &str =
+        "witness.example.test/w1+b4f59ab9+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU";
     const PLAIN: &str = "data = \"d\"\nmaster_key = \"k\"\nlisten = \"127.0.0.1:0\"\n\
                          [development]\nplain_text = true\n[[log]]\nid = \"a\"\n";
 
@@ -486,6 +499,13 @@ mod tests {
             "directory",
             "static",
             "plain_text",
+            "quorum",
+            "policy",
+            "on_missing",
+            "interval_seconds",
+            "timeout_seconds",
+            "ca",
+            "verifier_key",
             "identificativi",
             "parties",
             "until",
@@ -513,6 +533,29 @@ mod tests {
             (
                 PLAIN.replace("127.0.0.1", "0.0.0.0"),
                 "plain text is for loopback only, and 0.0.0.0:0 is not",
+            ),
+            (
+                format!("{PLAIN}[witness]\nquorum = 1\n"),
+                "witness: quorum must be between 1 and",
+            ),
+            (format!("{PLAIN}[witness]\n"), "witness: give either quorum"),
+            (
+                format!(
+                    "{PLAIN}[witness]\nquorum = 1\n[[witness.member]]\nurl = \"x\"\nverifier_key = \"y\"\n"
+                ),
+                "not that of a witness",
+            ),
+            (
+                format!(
+                    "{PLAIN}[witness]\nquorum = 1\n[[witness.member]]\nurl = \"ftp://w.example\"\nverifier_key = \"{WITNESS}\"\n"
+                ),
+                "its url must begin with",
+            ),
+            (
+                format!(
+                    "{PLAIN}[witness]\nquorum = 1\ntimeout_seconds = 0\n[[witness.member]]\nurl = \"http://w.example\"\nverifier_key = \"{WITNESS}\"\n"
+                ),
+                "timeout_seconds must be above zero",
             ),
             (
                 PLAIN.replace("true", "false"),

@@ -10,13 +10,16 @@ pub mod config;
 mod incoming;
 mod static_face;
 mod trust;
+mod witness;
 
 pub use trust::TrustFileError;
+pub use witness::Witnesses;
 
 use crate::access::RPCS;
 use crate::ambient::{Clock, SystemClock};
 use crate::api::{Principals, Service};
 use crate::archive::{Archive, ArchiveError, Settings};
+use crate::cosigning::{Ask, BuildError, Cosigning};
 use ceralacca_formats::secret::MasterKey;
 use config::{Config, Transport};
 use incoming::Incoming;
@@ -28,6 +31,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 use trust::TrustReader;
@@ -65,6 +69,9 @@ pub enum ServeError {
     /// A file of trust material is unusable.
     #[error(transparent)]
     Trust(#[from] TrustFileError),
+    /// Witnesses cannot be asked.
+    #[error(transparent)]
+    Witnesses(#[from] BuildError),
     /// No runtime, or no signals.
     #[error("start the runtime")]
     Runtime(#[source] std::io::Error),
@@ -102,6 +109,7 @@ pub fn serve(
         clock: Arc::clone(&clock),
         object_bytes_max: config.object_bytes_max,
         justice: config.justice.clone(),
+        witnesses: config.witnesses.as_ref().map(|w| w.rule.clone()),
         ..Settings::default()
     };
     let archive = Arc::new(Archive::open(
@@ -171,6 +179,11 @@ async fn serve_until(
             "DEVELOPMENT: plain text, and every caller has every role but a court's; not for production"
         );
     }
+    // Dropped at the end: whom we have not asked by then we ask after the next start.
+    let _asking = match &config.witnesses {
+        None => JoinSet::new(),
+        Some(witnesses) => ask(witnesses, &archive, &clock)?,
+    };
     let service = Service::new(archive, config.principals, clock, config.limits);
     let mut routes = service.routes()?;
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -238,6 +251,23 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeE
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// Begins to ask the witnesses of every log.
+fn ask(
+    witnesses: &Witnesses,
+    archive: &Arc<Archive>,
+    clock: &Arc<dyn Clock>,
+) -> Result<JoinSet<()>, ServeError> {
+    let authority = witnesses.ca.as_deref().map(read).transpose()?;
+    let ask = Ask::new(witnesses.timeout, authority.as_deref(), witnesses.use_tls())?;
+    let mut asking = JoinSet::new();
+    for log in archive.logs() {
+        let (archive, id, clock) = (Arc::clone(archive), log.id().clone(), Arc::clone(clock));
+        let cosigning = Cosigning::new(archive, id, ask.clone(), clock);
+        asking.spawn(cosigning.run(witnesses.pause));
+    }
+    Ok(asking)
 }
 
 /// Says how the whole and each service fares.

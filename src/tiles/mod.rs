@@ -12,6 +12,7 @@
 //! 3. Neither leaves nor records are read here: tiles and the right edge of the tree only.
 
 use crate::audit::{ReadError, Reader};
+use crate::witnessed::Witnessed;
 use ceralacca_formats::tile::{TILE_WIDTH, TilePath};
 use ceralacca_formats::tree::NodeHash;
 use std::sync::Arc;
@@ -20,18 +21,23 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Face {
     reader: Reader,
+    witnessed: Arc<Witnessed>,
 }
 
 impl Face {
-    pub(crate) fn new(reader: &Reader) -> Self {
+    pub(crate) fn new(reader: &Reader, witnessed: &Arc<Witnessed>) -> Self {
         Self {
             reader: reader.clone(),
+            witnessed: Arc::clone(witnessed),
         }
     }
 
-    /// The note of the last published checkpoint.
-    pub fn checkpoint(&self) -> Arc<str> {
-        self.reader.published().checkpoint.shared_note()
+    /// The note of the checkpoint shown as the newest; none before one is witnessed, where others are held back.
+    pub fn checkpoint(&self) -> Option<Arc<str>> {
+        let last = self.witnessed.last();
+        let published = &self.reader.published().checkpoint;
+        let shown = self.witnessed.shown(last.as_ref(), published);
+        shown.map(|checkpoint| checkpoint.shared_note())
     }
 
     /// The hashes of a tile, one after the other; none while it is beyond the published tree. Every part of a tile

@@ -352,6 +352,7 @@ def families(path):
         ("interval", struct.pack(">QB", DAY, 1), struct.pack(">BBQQ", 1, 1, DAY + 86400000, first)),
         ("interval", struct.pack(">QB", DAY, 2), cut),
         ("checkpoint", struct.pack(">Q", size), b"\1" + note),
+        ("checkpoint", b"\xff" + struct.pack(">Q", size), b"\1" + note),
         ("dictionary", struct.pack(">H", 1), b"\1" + b"\x77" * 4),
     ]
     stated = path.read_text("utf-8").splitlines()

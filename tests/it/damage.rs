@@ -458,7 +458,7 @@ fn a_forged_checkpoint_and_an_altered_interval_are_named() {
     let damages = damages_after(|store, batch| {
         let mut rows = store.rows::<Checkpoints>(&KeyRange::all(), Order::Ascending);
         let (size, note) = rows.next().unwrap().unwrap();
-        batch.put::<Checkpoints>(&size, &note.replacen(&size.to_string(), "9", 1));
+        batch.put::<Checkpoints>(&size, &note.replacen(&size.size().to_string(), "9", 1));
     });
     assert!(
         names(

@@ -1,6 +1,6 @@
 //! Every column family: golden bytes, round trips, decoding that never panics.
 
-use ceralacca::store::cf::checkpoint::Checkpoints;
+use ceralacca::store::cf::checkpoint::{Checkpoints, Kept};
 use ceralacca::store::cf::chunk::{ChunkKey, Chunks, UploadKey};
 use ceralacca::store::cf::content::{ContentPart, Contents, PartKey};
 use ceralacca::store::cf::dictionary::Dictionaries;
@@ -183,7 +183,8 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
                 note: "note\n".to_owned(),
             },
         ),
-        line::<Checkpoints>(&size, &"note\n".to_owned()),
+        line::<Checkpoints>(&Kept::Own(size), &"note\n".to_owned()),
+        line::<Checkpoints>(&Kept::Witnessed(size), &"note\n".to_owned()),
         line::<Dictionaries>(&1, &vec![0x77; 4]),
     ];
     let text = lines.concat();

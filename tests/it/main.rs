@@ -23,3 +23,4 @@ mod services;
 mod static_face;
 mod store;
 mod trust;
+mod watched;

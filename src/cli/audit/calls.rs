@@ -11,7 +11,11 @@ impl Remote {
         which: Option<Which>,
     ) -> Answered<v1::GetCheckpointResponse> {
         let log = self.log().to_owned();
-        let request = v1::GetCheckpointRequest { log, which };
+        let request = v1::GetCheckpointRequest {
+            log,
+            which,
+            witnessed: false,
+        };
         Ok(self.audit().get_checkpoint(request).await?.into_inner())
     }
 
@@ -27,7 +31,7 @@ impl Remote {
     }
 
     /// Leaves from `first_index` on, of the tree of a size.
-    pub(super) async fn leaves(
+    pub(in crate::cli) async fn leaves(
         &self,
         first_index: u64,
         tree_size: u64,
@@ -64,20 +68,5 @@ impl Remote {
             tree_size,
         };
         Ok(self.audit().get_sample(request).await?.into_inner())
-    }
-
-    /// That one size continues another.
-    pub(super) async fn consistency(
-        &self,
-        first_size: u64,
-        second_size: u64,
-    ) -> Answered<v1::GetConsistencyProofResponse> {
-        let request = v1::GetConsistencyProofRequest {
-            log: self.log().to_owned(),
-            first_size,
-            second_size,
-        };
-        let answer = self.audit().get_consistency_proof(request).await?;
-        Ok(answer.into_inner())
     }
 }

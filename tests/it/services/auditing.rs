@@ -35,6 +35,7 @@ fn checkpoint_of(which: Option<v1::get_checkpoint_request::Which>) -> v1::GetChe
     v1::GetCheckpointRequest {
         log: LOG.to_owned(),
         which,
+        witnessed: false,
     }
 }
 

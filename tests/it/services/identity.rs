@@ -137,7 +137,10 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             answers.into_inner().message().await.map(drop)
         }
         "ceralacca.v1.Audit/GetCheckpoint" => {
-            let request = v1::GetCheckpointRequest { log, which: None };
+            let request = v1::GetCheckpointRequest {
+                log,
+                ..Default::default()
+            };
             clients.audit.get_checkpoint(request).await.map(drop)
         }
         "ceralacca.v1.Audit/WatchCheckpoints" => {

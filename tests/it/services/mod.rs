@@ -257,7 +257,7 @@ fn canonical(record: &TraceRecord) -> Vec<u8> {
 async fn size(clients: &Clients) -> u64 {
     let request = v1::GetCheckpointRequest {
         log: LOG.to_owned(),
-        which: None,
+        ..Default::default()
     };
     let answer = clients.audit.clone().get_checkpoint(request).await;
     answer.unwrap().into_inner().tree_size

@@ -528,7 +528,7 @@ fn a_page_costs_a_bounded_number_of_reads_and_the_walk_goes_on() {
 async fn checkpoint(clients: &Clients, key: &VerifierKey) -> Checkpoint {
     let request = v1::GetCheckpointRequest {
         log: LOG.to_owned(),
-        which: None,
+        ..Default::default()
     };
     let answer = clients.audit.clone().get_checkpoint(request).await;
     let answer = answer.unwrap().into_inner();
