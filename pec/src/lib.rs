@@ -7,7 +7,8 @@
 //! 3. Bounded: one pass, linear in the input; memory by named constants, whatever the input.
 //! 4. The same bytes give the same reading, however they were cut into pieces.
 //! 5. Facts come from the daticert inside the signed part, and from nowhere else; the anomaly envelope,
-//!    which has none, gives its Message-ID and date only.
+//!    which has none, gives its Message-ID and date only. What an evidence of the European system says is told
+//!    apart from them ([`Reading::trace`]).
 //!
 //! A reading says where the signed octets are, not whether they verify: that is [`judge`]'s.
 //!
@@ -15,7 +16,7 @@
 //! - [`reader`]: the push reader; `head`, `outer`: the header block of the message
 //! - [`reading`], [`reason`], [`finding`]: the answer, why there is none, and what is remarked
 //! - `conclude`: what an object is, from what was found; `grammar`, `agreement`: what is remarked, and why
-//! - `scan`, `line`: delimiter lines and parts; bounded lines out of pieces; `nested`: what is inside
+//! - `scan`, `found`, `line`: delimiter lines and parts; bounded lines out of pieces; `nested`: what is inside
 //! - `header`, `param`, `transfer`: header blocks, parameters and names, transfer encodings
 //! - `daticert`, `xml`, `time`: the facts, the XML they come from, and their time
 //! - [`digests`], [`judge`]: digests of what is signed, and what a signature is worth
@@ -43,6 +44,7 @@ mod daticert;
 pub mod digests;
 mod facts;
 pub mod finding;
+mod found;
 mod grammar;
 mod head;
 mod header;

@@ -102,10 +102,11 @@ impl Walker {
         if matches!(self.state, State::Over) {
             return;
         }
-        if piece.whole && piece.bytes.starts_with(b"--") {
-            if let Some((level, close)) = self.delimiter(piece.bytes) {
-                return self.delimited(level, close);
-            }
+        if piece.whole
+            && piece.bytes.starts_with(b"--")
+            && let Some((level, close)) = self.delimiter(piece.bytes)
+        {
+            return self.delimited(level, close);
         }
         let ends = match &mut self.state {
             State::Head { block, .. } => !block.push(piece),

@@ -20,17 +20,16 @@
 //! 4. Kept: one header block, one daticert body, the text, XML that may be evidence, one signature entity, and
 //!    what `nested` keeps, each within its bound.
 
-use crate::digests::{DigestAlgorithm, Hasher, SignedDigests};
+use crate::digests::{DigestAlgorithm, Hasher};
 use crate::finding::Finding;
+use crate::found::{Part, Scan};
 use crate::header::{Block, Fields};
 use crate::line::Piece;
-use crate::nested::{Nested, Walker};
+use crate::nested::Walker;
 use crate::param::Structured;
 use crate::reading::SIGNATURE_BYTES_MAX;
 use crate::reason::Reason;
-use crate::rem::Capture;
 use crate::transfer::Encoding;
-use std::ops::Range;
 
 /// The longest header block of a part that is read.
 pub const PART_HEADER_BYTES_MAX: usize = 64 << 10;
@@ -50,49 +49,6 @@ pub(crate) fn boundary(content_type: &Structured) -> Option<Vec<u8>> {
     (1..=BOUNDARY_BYTES_MAX)
         .contains(&boundary.len())
         .then_some(boundary)
-}
-
-/// The body of the daticert part, and how to read it.
-pub(crate) struct Part {
-    /// As encoded.
-    pub body: Vec<u8>,
-    pub encoding: Encoding,
-    /// The charset of its Content-Type.
-    pub charset: Option<Vec<u8>>,
-    /// Whether its type is `application/xml`.
-    pub is_application_xml: bool,
-}
-
-/// What was found in a body of type multipart/signed.
-#[derive(Default)]
-pub(crate) struct Scan {
-    pub signed: Option<Range<u64>>,
-    pub signature: Option<Range<u64>>,
-    /// Of the octets of `signed`.
-    pub signed_digests: Option<SignedDigests>,
-    /// The octets of `signature`, unless there are too many.
-    pub signature_entity: Option<Vec<u8>>,
-    pub postacert: Option<Range<u64>>,
-    /// Whether it has the name that the rules give it.
-    pub postacert_named: bool,
-    /// How many direct children are messages.
-    pub messages: usize,
-    /// What is in the original.
-    pub nested: Nested,
-    /// Whether the first direct child is a text for people.
-    pub has_text: bool,
-    /// The entity of that text, unless it is too long.
-    pub text: Option<Vec<u8>>,
-    /// Whether there is a direct child that is neither that, nor a message, nor a daticert.
-    pub has_other_part: bool,
-    /// XML among the direct children that may be evidence.
-    pub capture: Capture,
-    pub daticert: Option<Part>,
-    /// Whether there was a daticert at all, kept or not.
-    pub has_daticert: bool,
-    /// The first thing that forbids to take facts from the signed part.
-    pub problem: Option<Reason>,
-    pub findings: Vec<Finding>,
 }
 
 /// Where the scanner is.

@@ -42,19 +42,11 @@ impl Desk<'_, Search> {
             _ => return Err(DeskError::NotBrief(index)),
         };
         let bytes = self.whole(&receipt)?;
-        let reading = ceralacca_pec::read(&bytes);
-        let copy = reading.postacert.as_ref().and_then(|range| {
-            let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
-            bytes.get(range)
-        });
-        let (Some(Metadata::Trace(said)), Some(copy)) = (&facts.metadata, copy) else {
+        let brief = Brief::of_message(&bytes, &ceralacca_pec::read(&bytes));
+        let (Some(Metadata::Trace(said)), Some(brief)) = (&facts.metadata, brief) else {
             return Err(DeskError::NotBrief(index));
         };
-        let form = said.receipt_form.as_ref().and_then(Text::to_str);
-        if form != Some("breve") {
-            return Err(DeskError::NotBrief(index));
-        }
-        let brief = Brief::read(copy);
+        drop(bytes);
         let found = self.original(said.identificativo.as_ref(), said.msgid.as_ref())?;
         let mut disclosed = vec![&receipt, &facts];
         disclosed.extend(&found);

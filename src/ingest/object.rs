@@ -6,11 +6,11 @@
 //! 3. A bad signature is a recorded fact, never a refusal; judging waits for nothing outside this process.
 
 use super::{ClientKey, ContentUpload, INLINE_BYTES_MAX, Ingest, IngestError, Submission};
-use ceralacca_formats::canonical::Integer;
+use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::ObjectRecord;
-use ceralacca_pec::judge::{Times, judge};
-use ceralacca_pec::{Reader, Reading};
+use ceralacca_pec::judge::{Explanation, Level, Times, explain, judge};
+use ceralacca_pec::{Finding, Reader, Reading, rem};
 
 /// How an object is declared by who submits it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -36,6 +36,24 @@ fn place(reading: &Reading, declared: Declared) -> (Kind, Class) {
     (kind, class)
 }
 
+/// What is remarked of an evidence, or why it was not read.
+fn remarked_evidence(evidence: &Result<Box<rem::Evidence>, rem::Refusal>) -> Vec<Text> {
+    match evidence {
+        Ok(evidence) => evidence.findings.iter().map(|f| f.code().into()).collect(),
+        Err(refusal) => vec![refusal.code().into()],
+    }
+}
+
+/// What would make a broken signature match, if one known thing would; of an object that is not in memory, that
+/// it was not tried. The level stays what it is.
+fn diagnosis(reading: &Reading, bytes: Option<&[u8]>) -> Option<&'static str> {
+    match bytes {
+        Some(bytes) => explain(bytes, reading).map(Explanation::code),
+        // Without readable octets of both parts nothing could be tried on any object.
+        None => reading.p7s().map(|_| Finding::ExplanationNotTried.code()),
+    }
+}
+
 impl Ingest {
     /// The submission of an object in memory.
     pub fn object(
@@ -55,8 +73,9 @@ impl Ingest {
         }
         let reading = ceralacca_pec::read(&bytes);
         let (_, class) = place(&reading, declared);
+        let object = self.remarked(&reading, Some(&bytes));
         let content = self.content(class, bytes)?;
-        Ok(self.submission(reading, declared, content, client_key))
+        Ok(self.submission(reading, object, declared, content, client_key))
     }
 
     /// Begins the upload of an object that need not fit in memory.
@@ -71,8 +90,9 @@ impl Ingest {
         }
     }
 
-    /// What is recorded of an object beside its bytes: what it is, and what its signature is worth now.
-    fn remarked(&self, reading: &Reading) -> ObjectRecord {
+    /// What is recorded of an object beside its bytes: what it is, and what its signature is worth now. `bytes` is
+    /// the whole object where it is in memory: only then is it looked into why its signature does not match.
+    fn remarked(&self, reading: &Reading, bytes: Option<&[u8]>) -> ObjectRecord {
         let mut object = ObjectRecord {
             unclassified: reading.unclassified.map(|reason| reason.code().into()),
             message_id: reading.message_id.clone(),
@@ -83,6 +103,19 @@ impl Ingest {
                 .collect(),
             ..ObjectRecord::default()
         };
+        let evidence = reading.evidence.as_ref();
+        object
+            .findings
+            .extend(evidence.into_iter().flat_map(remarked_evidence));
+        // Evidence that stands alone has no signature but its own, which is not evaluated.
+        if let Some(Ok(evidence)) = evidence.filter(|_| reading.signed.is_none()) {
+            let verdict = match evidence.signature {
+                Some(_) => rem::Signature::VERDICT,
+                None => Level::Absent.word(),
+            };
+            object.signature = Some(verdict.into());
+            return object;
+        }
         // Ordinary mail that nobody signed certifies nothing: there is nothing to judge.
         if reading.kind == Kind::Message && reading.signed.is_none() {
             return object;
@@ -94,6 +127,11 @@ impl Ingest {
         object.signature = Some(verdict.level.word().into());
         let grounds = verdict.grounds.iter().map(|ground| ground.code().into());
         object.findings.extend(grounds);
+        if verdict.level == Level::Broken {
+            object
+                .findings
+                .extend(diagnosis(reading, bytes).map(Text::from));
+        }
         object.signing_ms = verdict.signing_ms.and_then(|at| Integer::try_from(at).ok());
         object.chain = verdict
             .chain
@@ -106,13 +144,15 @@ impl Ingest {
     fn submission(
         &self,
         reading: Reading,
+        object: ObjectRecord,
         declared: Declared,
         content: super::ObjectContent,
         client_key: Option<ClientKey>,
     ) -> Submission {
         let (kind, class) = place(&reading, declared);
-        let object = self.remarked(&reading);
-        let facts = reading.facts.map(|facts| (self.policy.trace_class, facts));
+        let facts = reading
+            .trace()
+            .map(|facts| (self.policy.trace_class, facts));
         Submission::object(kind, class, object, content, facts, client_key)
     }
 }
@@ -173,14 +213,16 @@ impl ObjectUpload<'_> {
     pub fn finish(self, client_key: Option<ClientKey>) -> Result<Submission, IngestError> {
         let reading = self.reader.finish();
         let (_, class) = place(&reading, self.declared);
+        let whole = self.upload.is_none().then_some(self.first.as_slice());
+        let object = self.ingest.remarked(&reading, whole);
         let content = match self.upload {
             None => self.ingest.content(class, self.first)?,
             Some((likely, upload)) if likely == class => upload.finish()?,
             Some((_, upload)) => self.ingest.reclass(upload.finish()?, class)?,
         };
-        let submission = self
-            .ingest
-            .submission(reading, self.declared, content, client_key);
+        let submission =
+            self.ingest
+                .submission(reading, object, self.declared, content, client_key);
         Ok(submission)
     }
 

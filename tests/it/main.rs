@@ -16,6 +16,7 @@ mod judged;
 mod layering;
 mod life;
 mod refusals;
+mod remarked;
 mod remote_cli;
 mod remote_log;
 mod remote_transaction;

@@ -7,9 +7,9 @@
 
 use super::evidence::{is_evidence, read};
 use super::{Evidence, Refusal};
+use crate::found::Part;
 use crate::header::Fields;
 use crate::param::Structured;
-use crate::scan::Part;
 use crate::transfer::Encoding;
 
 /// The most octets kept of an object's XML parts, as encoded; evidence of some 13 thousand octets was seen.
