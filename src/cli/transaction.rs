@@ -32,9 +32,10 @@ receipt.";
 /// Of brief receipts, by the index of their facts.
 type Checks = BTreeMap<u64, v1::CheckBriefReceiptResponse>;
 
-/// Whether this is a brief receipt that is held.
+/// Whether this is a brief receipt that is held: every message of the transaction says which form was asked for.
 fn is_brief(event: &v1::TransactionEvent) -> bool {
-    event.companion.is_some() && event.receipt_form == "breve"
+    let is_delivery = event.event == "avvenuta-consegna" && event.receipt_form == "breve";
+    is_delivery && event.companion.is_some()
 }
 
 /// Whether nothing was found against an original.

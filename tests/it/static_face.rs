@@ -99,7 +99,7 @@ fn curl(arguments: &[&str], url: &str) -> (u16, String, Vec<u8>) {
 }
 
 fn verify(key: &str, prefix: &str, more: &[&str]) -> (bool, String) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/read_tiles.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/verify_log.py");
     let mut command = Command::new(PYTHON);
     let output = command.arg(script).args([key, prefix]).args(more).output();
     let output = output.unwrap();

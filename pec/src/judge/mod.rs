@@ -372,7 +372,8 @@ fn from_address(reading: &Reading) -> Option<Vec<u8>> {
 
 /// What the directory of providers says. It knows of PEC only.
 fn in_directory(reading: &Reading, verdict: &Verdict, trust: &Trust) -> Vec<Ground> {
-    if reading.kind == Kind::Message {
+    // Nor of evidence of the European system.
+    if reading.kind == Kind::Message || reading.facts.is_none() && reading.evidence.is_some() {
         return Vec::new();
     }
     let at = trust.directories.as_ref().zip(verdict.judged_ms);

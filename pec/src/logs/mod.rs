@@ -126,7 +126,7 @@ impl UnreadReason {
             Self::NoHead => "no-head",
             Self::NoFields => "no-fields",
             Self::RecordTooLong => "record-too-long",
-            Self::FactsTooLarge => "facts-too-large",
+            Self::FactsTooLarge => "record-facts-too-large",
         }
     }
 }
