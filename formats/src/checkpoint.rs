@@ -53,12 +53,31 @@ impl Checkpoint {
         if signer.verifier().name() != origin.as_str() {
             return Err(CheckpointError::OtherOrigin);
         }
-        let text = format!("{origin}\n{size}\n{}\n", STANDARD.encode(root.as_bytes()));
+        let text = body(origin, size, root);
         Ok(Self {
             origin: origin.clone(),
             size,
             root,
             note: signer.sign(&text).into(),
+        })
+    }
+
+    /// Signs size and root under two keys of the log: the one that is retired, then the one that follows it.
+    pub fn sign_both(
+        retired: &NoteSigner,
+        successor: &NoteSigner,
+        origin: &Origin,
+        size: TreeSize,
+        root: RootHash,
+    ) -> Result<Self, CheckpointError> {
+        if successor.verifier().name() != origin.as_str() {
+            return Err(CheckpointError::OtherOrigin);
+        }
+        let signed = Self::sign(retired, origin, size, root)?;
+        let second = successor.signature_line(&body(origin, size, root));
+        Ok(Self {
+            note: format!("{}{second}", signed.note).into(),
+            ..signed
         })
     }
 
@@ -177,6 +196,10 @@ pub fn claimed_origin(note: &[u8]) -> Option<Origin> {
 pub fn claimed_size(note: &[u8]) -> Option<TreeSize> {
     let text = std::str::from_utf8(note).ok()?;
     text.split('\n').nth(1)?.parse().ok().map(TreeSize::new)
+}
+
+fn body(origin: &Origin, size: TreeSize, root: RootHash) -> String {
+    format!("{origin}\n{size}\n{}\n", STANDARD.encode(root.as_bytes()))
 }
 
 fn parse_body(text: &str) -> Option<(Origin, TreeSize, RootHash)> {

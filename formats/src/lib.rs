@@ -17,6 +17,7 @@
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
+//! - [`rotation`]: the keys of a log, followed from the first
 //! - [`cosignature`], [`policy`], [`witness`]: who else signs a checkpoint, how many must, and what a witness checks
 //! - [`proof`], [`acknowledgement`]: the two documents that leave the archive
 //! - [`monitor`], [`promise`]: a log held to its checkpoints, and to its acknowledgements
@@ -47,6 +48,7 @@ pub mod oracle;
 pub mod policy;
 pub mod promise;
 pub mod proof;
+pub mod rotation;
 pub mod sample;
 pub mod secret;
 pub mod source;

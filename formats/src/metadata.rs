@@ -230,10 +230,19 @@ pub enum CustodyRecord {
         /// The instant it ends before.
         until_ms: Integer,
     },
+    /// Another key signs the log's checkpoints from here on (`rotation`).
+    KeyRotation {
+        /// The verifier key that is retired: name, id, base64.
+        old: Text,
+        /// The one that follows it.
+        new: Text,
+    },
 }
 
 /// The type of event under which the index finds every [`CustodyRecord::TrustSet`].
 pub const TRUST_SET: &str = "trust-set";
+/// The type of event under which the index finds every [`CustodyRecord::KeyRotation`].
+pub const KEY_ROTATION: &str = "key-rotation";
 
 /// The metadata of a record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -247,7 +256,7 @@ pub enum Metadata {
     /// `"type":"migration-detail"`.
     MigrationDetail(MigrationDetail),
     /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
-    /// `"trust-set"`, `"migration-declared"`.
+    /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`.
     Custody(CustodyRecord),
 }
 
@@ -520,6 +529,12 @@ impl CustodyRecord {
                 w.text("type", b"migration-declared");
                 w.integer("until_ms", *until_ms);
             }
+            Self::KeyRotation { old, new } => {
+                w.text("new", new.as_bytes());
+                w.text("old", old.as_bytes());
+                w.integer("schema", schema);
+                w.text("type", KEY_ROTATION.as_bytes());
+            }
         }
     }
 
@@ -546,6 +561,12 @@ impl CustodyRecord {
                 day: r.text("day")?,
             })
         };
+        let key_rotation = |r: &mut ObjectReader| {
+            Ok(Self::KeyRotation {
+                old: r.text("old")?.ok_or("old")?,
+                new: r.text("new")?.ok_or("new")?,
+            })
+        };
         let migration = |r: &mut ObjectReader| {
             Ok(Self::MigrationDeclared {
                 role: r.text("role")?.ok_or("role")?,
@@ -555,6 +576,7 @@ impl CustodyRecord {
         };
         match word {
             "migration-declared" => Some(migration(r)),
+            KEY_ROTATION => Some(key_rotation(r)),
             "disclosure" => Some(disclosure(r)),
             "trust-item" => Some(trust_item(r)),
             TRUST_SET => Some(LeafRange::read(r, "items").map(|items| Self::TrustSet { items })),
@@ -662,6 +684,9 @@ impl Metadata {
             }
             Self::Custody(CustodyRecord::TrustSet { .. }) => {
                 take(Field::Event, TRUST_SET.as_bytes());
+            }
+            Self::Custody(CustodyRecord::KeyRotation { .. }) => {
+                take(Field::Event, KEY_ROTATION.as_bytes());
             }
             Self::DisclosureDetail(_) | Self::MigrationDetail(_) | Self::Custody(_) => {}
         }
@@ -859,6 +884,11 @@ mod tests {
                 role: "operator".into(),
                 from_ms: number(1_178_488_800_000),
                 until_ms: number(1_178_575_200_000),
+            }),
+            Metadata::Custody(CustodyRecord::KeyRotation {
+                old: "pec.example.test/log+b0b5d5af+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c"
+                    .into(),
+                new: "pec.example.test/log+00000000+AQ==".into(),
             }),
             Metadata::Custody(CustodyRecord::Epoch {
                 log_epoch: 3,

@@ -125,6 +125,11 @@ impl VerifierKey {
         self.kind == TYPE_ED25519
     }
 
+    /// The four bytes that name it in a signature, beside its name.
+    pub fn id(&self) -> [u8; 4] {
+        self.key.id
+    }
+
     /// The 32 bytes of the Ed25519 public key.
     pub fn public_key(&self) -> &[u8; 32] {
         &self.public
@@ -199,8 +204,12 @@ impl NoteSigner {
 
     /// The signed note of a text; every line of the text ends with a line feed.
     pub fn sign(&self, text: &str) -> String {
-        let line = self.verifier.line(self.pair.sign(text.as_bytes()).as_ref());
-        format!("{text}\n{line}")
+        format!("{text}\n{}", self.signature_line(text))
+    }
+
+    /// The signature of a text as a line of a note, with its line feed.
+    pub fn signature_line(&self, text: &str) -> String {
+        self.verifier.line(self.pair.sign(text.as_bytes()).as_ref())
     }
 }
 

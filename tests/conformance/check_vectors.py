@@ -336,6 +336,7 @@ def families(path):
         ("state", b"\2", struct.pack(">BBQ32sIQ", 1, 2, size, b"\x33" * 32, 3, TIME)),
         ("state", b"\3", b"\1\3" + note),
         ("state", b"\4", struct.pack(">BBQ", 1, 4, size)),
+        ("state", struct.pack(">BI", 5, 2), struct.pack(">BBIQ", 1, 5, 2, first) + VKEY.encode()),
         ("leaf", struct.pack(">Q", first), b"\1" + leaf),
         ("tile", struct.pack(">BQ", 1, 2), b"\1" + b"".join(bytes([i]) * 32 for i in range(256))),
         ("metadata", record(DAY, 4, first), struct.pack(">BBBH", 1, 1, 2, 1) + nonce + b"\xbb" * 20),
@@ -346,6 +347,7 @@ def families(path):
         ("secret", b"\2", b"\1" + b"\xcc" * 3),
         ("secret", b"\3" + unit(DAY, 1), b"\1" + b"\xcc" * 3),
         ("secret", b"\4" + record(DAY, 4, first), b"\1" + b"\xcc" * 3),
+        ("secret", b"\5", b"\1" + b"\xcc" * 3),
         ("idempotency", struct.pack(">Q", DAY) + b"\x55" * 32, struct.pack(">BQ", 1, first)),
         ("index", posting, b""),
         ("leaf-hash", struct.pack(">BQ", 0x44, 2), b"\1" + struct.pack(">HHHH", 0x102, 3, 0x405, 6)),
@@ -582,6 +584,26 @@ def proof(path):
         check(f"record.tlog-proof: {what} refused", accepted == 0, detail)
 
 
+def rotation(path):
+    """A key rotation: the key event is record 4 of five, under a checkpoint that both keys signed."""
+    stored = path.read_bytes()
+    keys = [note_key(LOG, bytes([seed]) * 32)[2] for seed in (1, 2)]
+    metadata = json.dumps(
+        {"new": keys[1], "old": keys[0], "schema": 1, "type": "key-rotation"}, separators=(",", ":")
+    ).encode()
+    opening = b"\5" * 32
+    leaf = leaf_bytes(9, 4, TIME, 6, commitment(opening, 9, b"", sha256(metadata)))
+    hashes = [leaf_hash(struct.pack(">Q", number)) for number in range(1, 5)] + [leaf_hash(leaf)]
+    root = mth(hashes)
+    second = checkpoint(5, root, b"\2" * 32).split("\n\n")[1]
+    block = record_block(leaf, opening, b"", b"\1" + metadata)
+    made = proof_file(block, 4, inclusion(4, hashes), checkpoint(5, root) + second)
+    check("rotation.tlog-proof: whole file recomputed", made.encode() == stored)
+    for number, key in enumerate(keys):
+        check(f"rotation.tlog-proof: verifies under key {number}", verifies(stored, vkey=key))
+    shown("rotation", metadata.decode())
+
+
 VALUES = {
     "commitment and leaf": leaf_vector,
     "canonical metadata": metadata_vector,
@@ -600,6 +622,7 @@ FILES = {
         "add-checkpoint.txt": add_checkpoint,
         "monitor-state.txt": monitor_state,
         "record.tlog-proof": proof,
+        "rotation.tlog-proof": rotation,
     },
     "tests/vectors": {"families.txt": families},
 }

@@ -14,16 +14,19 @@ use ceralacca::store::cf::metadata::{
 };
 use ceralacca::store::cf::secret::{SecretKey, Secrets};
 use ceralacca::store::cf::staging::Staging;
-use ceralacca::store::cf::state::{Identity, State, StateKey, StateRow, Tip};
+use ceralacca::store::cf::state::{Identity, Rotation, State, StateKey, StateRow, Tip};
 use ceralacca::store::cf::tile::Tiles;
 use ceralacca::store::cf::{ColumnFamily, Family};
 use ceralacca_formats::id::{IntervalId, LeafIndex, LogId, Origin, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Commitment, Epoch, Kind, Leaf};
 use ceralacca_formats::metadata::Field;
+use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::secret::{ClientKeyDigest, RecordNonce, Token};
 use ceralacca_formats::tile::{Tile, TileId};
 use ceralacca_formats::tree::{NodeHash, RootHash};
 use std::fmt::Debug;
+
+const LOG_KEY: &str = "pec.example.test/log+b0b5d5af+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
 
 /// `family: key => value`, in hexadecimal; and both ways agree, and no prefix or extension decodes to a
 /// panic.
@@ -105,6 +108,11 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
         })),
         state(StateRow::Note("note\n".to_owned())),
         state(StateRow::Indexed(size)),
+        state(StateRow::Rotation(Rotation {
+            number: 2,
+            event: index,
+            retired: VerifierKey::parse(LOG_KEY).unwrap(),
+        })),
         line::<Leaves>(
             &index,
             &Leaf {
@@ -140,6 +148,7 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
         line::<Secrets>(&SecretKey::Signing, &vec![0xcc; 3]),
         line::<Secrets>(&SecretKey::Class(interval, Class::Trace), &vec![0xcc; 3]),
         line::<Secrets>(&SecretKey::Object(record), &vec![0xcc; 3]),
+        line::<Secrets>(&SecretKey::NextSigning, &vec![0xcc; 3]),
         line::<Idempotency>(&(interval, ClientKeyDigest([0x55; 32])), &index),
         line::<Index>(
             &Posting {
@@ -216,6 +225,16 @@ fn entries_of_leaf_hashes_are_in_order_and_whole() {
 #[test]
 fn every_state_key_reads_only_its_own_row() {
     assert_eq!(State::decode_key(&[4]).unwrap(), StateKey::Indexed);
-    assert!(State::decode_key(&[5]).is_err());
+    let rotation = State::decode_key(&[5, 0, 0, 0, 7]).unwrap();
+    assert_eq!(rotation, StateKey::Rotation(7));
+    for bad in [&[5][..], &[5, 0, 0, 7], &[5, 0, 0, 0, 7, 0], &[6], &[4, 0]] {
+        assert!(State::decode_key(bad).is_err(), "{bad:?}");
+    }
+    let mut row = vec![1, 5, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 1, 2];
+    assert!(State::decode_value(&row).is_err());
+    row.extend_from_slice(LOG_KEY.as_bytes());
+    assert!(State::decode_value(&row).is_ok());
+    row.push(b'=');
+    assert!(State::decode_value(&row).is_err());
     assert!(State::decode_value(&[1, 9]).is_err());
 }

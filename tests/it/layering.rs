@@ -45,6 +45,7 @@ const FORMATS: &[&[&str]] = &[
         "witness",
         "sample",
     ],
+    &["rotation"],
     &["monitor", "promise"],
 ];
 
@@ -79,6 +80,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/show.rs",
             "src/cli/init.rs",
             "src/cli/migrate.rs",
+            "src/cli/rotate_key.rs",
+            "src/cli/follow_key.rs",
             "src/cli/prove.rs",
             "src/cli/search.rs",
             "src/cli/status.rs",
@@ -191,6 +194,8 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "src/cli/mod.rs",
             "src/cli/init.rs",
+            "src/cli/rotate_key.rs",
+            "src/cli/follow_key.rs",
             "src/cli/audit/",
             "src/cli/fsck.rs",
             "src/cli/serve.rs",
@@ -201,6 +206,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/migrate.rs",
             "src/cli/prove.rs",
             "src/cli/proven.rs",
+            "src/cli/rotations.rs",
             "src/cli/reissue.rs",
             "src/cli/remote.rs",
             "src/cli/search.rs",
@@ -217,6 +223,8 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "src/cli/mod.rs",
             "src/cli/init.rs",
+            "src/cli/rotate_key.rs",
+            "src/cli/follow_key.rs",
             "src/cli/audit/",
             "src/cli/fsck.rs",
             "src/cli/verify.rs",
@@ -229,6 +237,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/migrate.rs",
             "src/cli/prove.rs",
             "src/cli/proven.rs",
+            "src/cli/rotations.rs",
             "src/cli/reissue.rs",
             "src/cli/remote.rs",
             "src/cli/search.rs",

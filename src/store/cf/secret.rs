@@ -5,10 +5,12 @@
 //!        02                                             the seed of the log's signing key, under the log key
 //!        03 | interval u64 | class u16                  a class secret, under the log key
 //!        04 | interval u64 | class u16 | leaf index u64 an object's own opening and key, under its class
+//!        05                                             the seed of the signing key to come, under the log key
 //! value  format u8 = 1 | wrapped bytes (docs/formats.md 4)
 //! ```
 //! 01 and 02 are written by `init`; 03 when an interval opens, before any acknowledgement under it; 04 in
-//! the batch of the object's leaf. 03 and 04 are removed by disposal, 04 by the erasure of one object. They
+//! the batch of the object's leaf; 05 in the batch of a rotation's leaf, and the batch after it makes it 02 and
+//! removes it, so that of a retired key no seed is kept. 03 and 04 are removed by disposal, 04 by the erasure of one object. They
 //! never enter a package, a locked object or an ordinary backup.
 
 use super::metadata::RecordKey;
@@ -30,6 +32,8 @@ pub enum SecretKey {
     Class(IntervalId, Class),
     /// An object's own opening and key.
     Object(RecordKey),
+    /// The seed of the signing key that a rotation under way brings.
+    NextSigning,
 }
 
 impl ColumnFamily for Secrets {
@@ -50,6 +54,7 @@ impl ColumnFamily for Secrets {
                 put_unit(record.interval, record.class, out);
                 out.extend_from_slice(&record.index.get().to_be_bytes());
             }
+            SecretKey::NextSigning => out.push(5),
         }
     }
 
@@ -64,6 +69,7 @@ impl ColumnFamily for Secrets {
                 class: reader.class()?,
                 index: LeafIndex::new(reader.u64()?),
             }),
+            5 => SecretKey::NextSigning,
             _ => return Err(Malformed::Field("secret")),
         };
         reader.end().map(|()| key)

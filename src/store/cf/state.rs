@@ -5,13 +5,16 @@
 //! key    02   value  format u8 = 1 | 02 | tree size u64 | root 32 | log epoch u32 | time u64     the tip
 //! key    03   value  format u8 = 1 | 03 | checkpoint note (text)                                 the last one
 //! key    04   value  format u8 = 1 | 04 | leaf index u64           the index has runs for all leaves below it
+//! key    05 | number u32   value  format u8 = 1 | 05 | number u32 | leaf index u64 | verifier key (text)   a rotation
 //! ```
 //! 01 is written by `init`. 02 is in every batch that adds
-//! leaves; 03 is the note of the group before, in the same batch, or alone at stop; 04 after each run.
+//! leaves; 03 is the note of the group before, in the same batch, or alone at stop; 04 after each run; 05
+//! when a rotation is in force, with the leaf of the key event and the key that it retired, numbered from 0.
 
 use super::{ColumnFamily, FORMAT, Family, Malformed, Reader};
-use ceralacca_formats::id::{LogId, Origin, TreeSize, UtcMillis};
+use ceralacca_formats::id::{LeafIndex, LogId, Origin, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::Epoch;
+use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::tree::RootHash;
 
 /// The family.
@@ -21,13 +24,45 @@ pub struct State;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum StateKey {
     /// What the log is.
-    Identity = 1,
+    Identity,
     /// Where the tree stands.
-    Tip = 2,
+    Tip,
     /// The last checkpoint.
-    Note = 3,
+    Note,
     /// How far the index has runs.
-    Indexed = 4,
+    Indexed,
+    /// A rotation of the log's key, by its number from 0.
+    Rotation(u32),
+}
+
+impl StateKey {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Identity => 1,
+            Self::Tip => 2,
+            Self::Note => 3,
+            Self::Indexed => 4,
+            Self::Rotation(_) => 5,
+        }
+    }
+}
+
+/// A rotation of the log's key that is in force.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rotation {
+    /// Its number, from 0.
+    pub number: u32,
+    /// The leaf of its key event; the checkpoint that both keys signed is that of the tree it completes.
+    pub event: LeafIndex,
+    /// The key that it retired.
+    pub retired: VerifierKey,
+}
+
+impl Rotation {
+    /// The size of the checkpoint that both keys signed.
+    pub fn size(&self) -> TreeSize {
+        TreeSize::new(self.event.get().saturating_add(1))
+    }
 }
 
 /// What the log is.
@@ -65,6 +100,8 @@ pub enum StateRow {
     Note(String),
     /// The index has runs for all leaves below this.
     Indexed(TreeSize),
+    /// A rotation of the log's key.
+    Rotation(Rotation),
 }
 
 impl StateRow {
@@ -75,6 +112,7 @@ impl StateRow {
             Self::Tip(_) => StateKey::Tip,
             Self::Note(_) => StateKey::Note,
             Self::Indexed(_) => StateKey::Indexed,
+            Self::Rotation(rotation) => StateKey::Rotation(rotation.number),
         }
     }
 }
@@ -85,7 +123,10 @@ impl ColumnFamily for State {
     type Value = StateRow;
 
     fn encode_key(key: &StateKey, out: &mut Vec<u8>) {
-        out.push(*key as u8);
+        out.push(key.code());
+        if let StateKey::Rotation(number) = key {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
     }
 
     fn decode_key(bytes: &[u8]) -> Result<StateKey, Malformed> {
@@ -94,12 +135,16 @@ impl ColumnFamily for State {
             [2] => Ok(StateKey::Tip),
             [3] => Ok(StateKey::Note),
             [4] => Ok(StateKey::Indexed),
+            [5, number @ ..] => match <[u8; 4]>::try_from(number) {
+                Ok(number) => Ok(StateKey::Rotation(u32::from_be_bytes(number))),
+                Err(_) => Err(Malformed::Length),
+            },
             _ => Err(Malformed::Field("state")),
         }
     }
 
     fn encode_value(row: &StateRow, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[FORMAT, row.key() as u8]);
+        out.extend_from_slice(&[FORMAT, row.key().code()]);
         match row {
             StateRow::Identity(identity) => {
                 out.extend_from_slice(&identity.version.to_be_bytes());
@@ -116,14 +161,18 @@ impl ColumnFamily for State {
             }
             StateRow::Note(note) => out.extend_from_slice(note.as_bytes()),
             StateRow::Indexed(size) => out.extend_from_slice(&size.get().to_be_bytes()),
+            StateRow::Rotation(rotation) => {
+                out.extend_from_slice(&rotation.number.to_be_bytes());
+                out.extend_from_slice(&rotation.event.get().to_be_bytes());
+                out.extend_from_slice(rotation.retired.to_string().as_bytes());
+            }
         }
     }
 
     fn decode_value(bytes: &[u8]) -> Result<StateRow, Malformed> {
         let mut reader = Reader::value(bytes)?;
-        let key = reader.array::<1>()?;
-        Ok(match Self::decode_key(&key)? {
-            StateKey::Identity => {
+        Ok(match reader.u8()? {
+            1 => {
                 let version = reader.u32()?;
                 let bytes = usize::from(reader.u8()?);
                 let rest = reader.rest();
@@ -136,7 +185,7 @@ impl ColumnFamily for State {
                         .map_err(|_| Malformed::Field("origin"))?,
                 })
             }
-            StateKey::Tip => {
+            2 => {
                 let tip = Tip {
                     size: TreeSize::new(reader.u64()?),
                     root: RootHash::from_bytes(reader.array()?),
@@ -146,14 +195,25 @@ impl ColumnFamily for State {
                 reader.end()?;
                 StateRow::Tip(tip)
             }
-            StateKey::Note => StateRow::Note(
+            3 => StateRow::Note(
                 String::from_utf8(reader.rest().to_vec()).map_err(|_| Malformed::Field("note"))?,
             ),
-            StateKey::Indexed => {
+            4 => {
                 let size = TreeSize::new(reader.u64()?);
                 reader.end()?;
                 StateRow::Indexed(size)
             }
+            5 => {
+                let (number, event) = (reader.u32()?, LeafIndex::new(reader.u64()?));
+                let retired = std::str::from_utf8(reader.rest()).ok();
+                let retired = retired.and_then(|text| VerifierKey::parse(text).ok());
+                StateRow::Rotation(Rotation {
+                    number,
+                    event,
+                    retired: retired.ok_or(Malformed::Field("verifier key"))?,
+                })
+            }
+            _ => return Err(Malformed::Field("state")),
         })
     }
 }
