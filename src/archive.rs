@@ -6,13 +6,13 @@
 
 use crate::access::{Denied, Migrate, Permit, Status, Submit};
 use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
-use crate::audit::Reader;
+use crate::audit::{ReadError, Reader};
 use crate::desk::Desk;
 use crate::disclosure::Disclosures;
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
-use crate::keyring::{KeyError, Keyring};
+use crate::keyring::{self, KeyError, Keyring};
 use crate::sequencer::{
-    ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, WriterError,
+    ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, SubmitError, WriterError,
 };
 use crate::store::cf::Family;
 use crate::store::cf::dictionary::Dictionaries;
@@ -30,6 +30,8 @@ use ceralacca_formats::encrypt::Dictionary;
 use ceralacca_formats::id::{IntervalId, LogId, Origin, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::note::{NoteSigner, VerifierKey};
+use ceralacca_formats::proof::ProofFile;
+use ceralacca_formats::rotation::{RotationError, follow};
 use ceralacca_formats::secret::MasterKey;
 use ceralacca_formats::tree::RootHash;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +56,18 @@ pub enum ArchiveError {
     /// The writer could not start, or ended badly.
     #[error(transparent)]
     Writer(#[from] WriterError),
+    /// Something just written cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The writer ended before it answered.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The key to be retired is not the one that signs, nor the one before. The operator's to say which is meant.
+    #[error("the log signs with another key: {0}")]
+    OtherKey(VerifierKey),
+    /// The proof of a rotation just made does not verify. An alarm: run `fsck`.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
     /// Two logs of one archive have the same origin.
     #[error("logs {0} and {1} have the same origin")]
     SameOrigin(LogId, LogId),
@@ -171,6 +185,17 @@ pub struct LogState {
     pub witnessed: TreeSize,
     /// Its witnesses.
     pub witnesses: Vec<WitnessState>,
+}
+
+/// A rotation of a log's key, in force.
+#[derive(Clone, Debug)]
+pub struct KeyRotation {
+    /// Signs from here on: the key to publish.
+    pub current: VerifierKey,
+    /// Leads from the retired key to it.
+    pub proof: ProofFile,
+    /// It was in force already: nothing was changed.
+    pub repeated: bool,
 }
 
 /// An open log: its writer, and what reads and submits.
@@ -345,8 +370,43 @@ impl Log {
     }
 
     /// Has the writer look at its clock now.
-    pub fn tick(&self) -> Result<(), crate::sequencer::SubmitError> {
+    pub fn tick(&self) -> Result<(), SubmitError> {
         self.sequencer.tick()
+    }
+
+    /// Replaces the key that signs the log, and stops it: the key to be retired is named, so that a call that is
+    /// repeated, because nobody knows how the first one ended, changes nothing more.
+    pub fn rotate_key(self, retire: &VerifierKey) -> Result<KeyRotation, ArchiveError> {
+        let chain = keyring::chain(self.reader.store(), &self.verifier)?;
+        let before = chain.rotations().checked_sub(1);
+        let repeated = before.filter(|number| chain.keys().nth(*number) == Some(retire));
+        let number = match repeated {
+            Some(number) => number,
+            None if *retire != self.verifier => {
+                self.stop()?;
+                return Err(ArchiveError::OtherKey(self.verifier));
+            }
+            None => {
+                if let Err(unanswered) = self.sequencer.rotate_key() {
+                    // How the writer ended says why.
+                    self.stop()?;
+                    return Err(unanswered.into());
+                }
+                chain.rotations()
+            }
+        };
+        // At most a thousand (`ROTATIONS_MAX`).
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let state = self.reader.published();
+        let proof = self.reader.rotations(&state, number, 1)?.pop();
+        let proof = proof.ok_or(ReadError::Missing("the rotation of the log key"))?;
+        let current = follow(retire, [&proof])?.current().clone();
+        self.stop()?;
+        Ok(KeyRotation {
+            current,
+            proof,
+            repeated: repeated.is_some(),
+        })
     }
 
     /// Stops cleanly: what is queued is recorded and answered; runs and checkpoint are written. Records

@@ -3,17 +3,21 @@
 //! # Invariants
 //! 1. A class secret is durable before anything is encrypted under it: it is created with its interval,
 //!    in one synced batch.
-//! 2. Unwrapped secrets live in memory only, at most [`CACHED_MAX`] classes of them beside the open
+//! 2. The log's key is replaced in two batches: one has the seed of the next key and the leaf that says so, the
+//!    other puts it in force. Between them a rotation is under way, and opening the log completes it.
+//! 3. Unwrapped secrets live in memory only, at most [`CACHED_MAX`] classes of them beside the open
 //!    interval's, and are wiped when dropped.
 
 use crate::ambient::{Entropy, draw};
 use crate::store::cf::secret::{SecretKey, Secrets};
+use crate::store::cf::state::{Rotation, State, StateKey, StateRow};
 use crate::store::{Batch, Rows, Store, StoreError};
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::encrypt::{OpenError, Place};
 use ceralacca_formats::id::{IntervalId, Origin};
 use ceralacca_formats::leaf::Class;
-use ceralacca_formats::note::{NoteError, NoteSigner};
+use ceralacca_formats::note::{NoteError, NoteSigner, VerifierKey};
+use ceralacca_formats::rotation::{KeyChain, ROTATIONS_MAX, RotationFlaw};
 use ceralacca_formats::secret::{
     ClassSecret, LogKey, MasterKey, RecordNonce, SecretUse, SigningSeed, Subkeys,
 };
@@ -44,6 +48,17 @@ pub enum KeyError {
     /// The origin cannot name a key.
     #[error(transparent)]
     Note(#[from] NoteError),
+    /// A rotation that is on record is not one that could have been: the store is damaged.
+    #[error("rotation {number} of the log key: {flaw}")]
+    Rotation {
+        /// Its number, from 0.
+        number: u32,
+        /// Why not.
+        flaw: RotationFlaw,
+    },
+    /// The log's key was changed as often as it can be. Final: make a new log.
+    #[error("the log key was changed 1000 times: make a new log")]
+    TooManyRotations,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -105,6 +120,56 @@ impl Keyring {
             .map_err(failed("the signing key"))?;
         let signer = NoteSigner::new(origin.as_str(), &seed)?;
         Ok((Self::new(log_key, origin_sha256), signer))
+    }
+
+    /// Draws the key that is to follow those of `chain`, with an id that none of them has; its wrapped row is added to
+    /// `batch`.
+    pub fn draw_successor(
+        &self,
+        chain: &KeyChain,
+        entropy: &dyn Entropy,
+        batch: &mut Batch,
+    ) -> Result<VerifierKey, KeyError> {
+        if chain.rotations() >= ROTATIONS_MAX {
+            return Err(KeyError::TooManyRotations);
+        }
+        loop {
+            let seed = SigningSeed::from_bytes(draw(entropy));
+            let signer = NoteSigner::new(chain.current().name(), &seed)?;
+            let verifier = signer.verifier();
+            // One in four thousand million for each key that went before.
+            if chain.keys().any(|key| key.id() == verifier.id()) {
+                continue;
+            }
+            let nonce = RecordNonce::from_bytes(draw(entropy));
+            let what = SecretUse::SigningSeed;
+            let wrapped = self
+                .log_key
+                .wrap_signing_seed(&seed, &self.origin_sha256, what, nonce);
+            batch.put::<Secrets>(&SecretKey::NextSigning, &wrapped);
+            return Ok(verifier.clone());
+        }
+    }
+
+    /// The key that a rotation under way brings; adds to `batch` that it takes the place of the one before, whose seed
+    /// is not kept. None where none is under way.
+    pub fn successor(
+        &self,
+        store: &dyn Store,
+        origin: &Origin,
+        batch: &mut Batch,
+    ) -> Result<Option<NoteSigner>, KeyError> {
+        let Some(wrapped) = store.read::<Secrets>(&SecretKey::NextSigning)? else {
+            return Ok(None);
+        };
+        let what = "the signing key to come";
+        let seed = self
+            .log_key
+            .unwrap_signing_seed(&wrapped, &self.origin_sha256, SecretUse::SigningSeed)
+            .map_err(|source| KeyError::Wrapped { what, source })?;
+        batch.put::<Secrets>(&SecretKey::Signing, &wrapped);
+        batch.delete::<Secrets>(&SecretKey::NextSigning);
+        Ok(Some(NoteSigner::new(origin.as_str(), &seed)?))
     }
 
     fn new(log_key: LogKey, origin_sha256: Sha256) -> Self {
@@ -203,6 +268,51 @@ impl Keyring {
             others,
         }))
     }
+}
+
+/// The rotations in force from a number on, in order.
+pub fn rotations(
+    store: &dyn Store,
+    first: u32,
+) -> impl Iterator<Item = Result<Rotation, StoreError>> {
+    // One row after the other: each is read when it is wanted, and the first that is not there ends them.
+    let mut number = first;
+    std::iter::from_fn(move || {
+        let row = store.read::<State>(&StateKey::Rotation(number));
+        number = number.checked_add(1)?;
+        match row {
+            Err(error) => Some(Err(error)),
+            Ok(Some(StateRow::Rotation(rotation)))
+                if rotation.number.checked_add(1) == Some(number) =>
+            {
+                Some(Ok(rotation))
+            }
+            Ok(None) => None,
+            Ok(Some(_)) => {
+                let text = "a rotation stands under the number of another";
+                Some(Err(StoreError::Corrupt(text.to_owned())))
+            }
+        }
+    })
+}
+
+/// All keys of the log, of which the current one is given.
+pub fn chain(store: &dyn Store, current: &VerifierKey) -> Result<KeyChain, KeyError> {
+    let rotations: Vec<Rotation> = rotations(store, 0)
+        .take(ROTATIONS_MAX)
+        .collect::<Result<_, _>>()?;
+    let retired = rotations.iter().map(|rotation| &rotation.retired);
+    let mut keys = retired.chain([current]).cloned();
+    let Some(first) = keys.next() else {
+        return Ok(KeyChain::new(current.clone()));
+    };
+    let mut chain = KeyChain::new(first);
+    for (rotation, key) in rotations.iter().zip(keys) {
+        let number = rotation.number;
+        let taken = chain.rotate(key, rotation.size());
+        taken.map_err(|flaw| KeyError::Rotation { number, flaw })?;
+    }
+    Ok(chain)
 }
 
 fn class_use(interval: IntervalId, class: Class) -> SecretUse {

@@ -7,6 +7,7 @@
 //! tiles        the recomputed ones, all and no other
 //! tip          size and root of the recomputed tree
 //! checkpoints  signature; size and root at their size     kept ones, intervals', last, the one outside
+//! rotations    key event and checkpoint of each           keys of other times verify what they signed then
 //! intervals    contiguous in time and index
 //! records      every metadata row opens under its keys and recomputes the commitment in its leaf
 //! contents     every part opens; length, SHA-256, BLAKE3
@@ -23,7 +24,7 @@
 //!    [`DAMAGES_MAX`] damages are named, all are counted.
 
 use crate::index::hashes;
-use crate::keyring::Keyring;
+use crate::keyring::{self, Keyring};
 use crate::record::open::{self, RecordError};
 use crate::sequencer::Span;
 use crate::store::cf::checkpoint::{Checkpoints, Kept};
@@ -42,12 +43,12 @@ use crate::store::cf::state::{State, StateKey, StateRow, Tip};
 use crate::store::cf::tile::Tiles;
 use crate::store::cf::{ColumnFamily, Family};
 use crate::store::{KeyRange, Order, Rows, Store, StoreError};
-use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::digest::Blake3;
 use ceralacca_formats::encrypt::Dictionary;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
 use ceralacca_formats::leaf::{Class, Leaf};
 use ceralacca_formats::note::VerifierKey;
+use ceralacca_formats::rotation::KeyChain;
 use ceralacca_formats::tile::{Frontier, TileId};
 use ceralacca_formats::tree::RootHash;
 use std::collections::BTreeSet;
@@ -91,6 +92,14 @@ pub enum Damage {
     Checkpoint {
         /// Which checkpoint.
         which: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A rotation of the log's key is not proven by its key event and its checkpoint.
+    #[error("rotation {number} of the log key: {why}")]
+    Rotation {
+        /// Its number, from 0.
+        number: u32,
         /// What is wrong.
         why: String,
     },
@@ -224,7 +233,7 @@ pub struct Subject<'a> {
     pub store: &'a dyn Store,
     /// Its secrets.
     pub keyring: &'a Keyring,
-    /// The key its checkpoints are signed with.
+    /// The key its checkpoints are signed with today.
     pub verifier: &'a VerifierKey,
     /// The checkpoint beside the database, if the log has a directory.
     pub outside: Option<Vec<u8>>,
@@ -241,7 +250,8 @@ pub fn check(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Report {
         }
     };
     let spans = intervals(subject, tip, &mut report);
-    tree(subject, tip, &spans, &mut report, progress);
+    let keys = rotations(subject, &spans, &mut report);
+    tree(subject, tip, &spans, &keys, &mut report, progress);
     tiles(subject, tip, &mut report);
     records(subject, tip, &spans, &mut report, progress);
     contents(subject, &mut report);
@@ -327,6 +337,29 @@ fn intervals(subject: &Subject<'_>, tip: Tip, report: &mut Report) -> Vec<Span> 
     spans
 }
 
+/// The keys of all times, and the proof of each.
+fn rotations(subject: &Subject<'_>, spans: &[Span], report: &mut Report) -> KeyChain {
+    let keys = match keyring::chain(subject.store, subject.verifier) {
+        Ok(keys) => keys,
+        Err(error) => {
+            report.unreadable(Family::State, &chain(&error));
+            return KeyChain::new(subject.verifier.clone());
+        }
+    };
+    // The chain was made of these rows, so they read.
+    let rows = keyring::rotations(subject.store, 0).flatten();
+    for (rotation, successor) in rows.zip(keys.keys().skip(1)) {
+        let interval = span_of(spans, rotation.event).map(|span| span.id);
+        let (store, keyring) = (subject.store, subject.keyring);
+        let why = super::rotations::damage(store, keyring, interval, &rotation, successor);
+        let number = rotation.number;
+        if let Some(why) = why {
+            report.add(Damage::Rotation { number, why });
+        }
+    }
+    keys
+}
+
 /// A checkpoint that is to be compared when the recomputed tree has its size.
 struct Expected {
     size: TreeSize,
@@ -334,11 +367,11 @@ struct Expected {
     which: String,
 }
 
-fn checkpoints(subject: &Subject<'_>, report: &mut Report) -> Vec<Expected> {
+fn checkpoints(subject: &Subject<'_>, keys: &KeyChain, report: &mut Report) -> Vec<Expected> {
     let mut expected = Vec::new();
     let mut verify = |note: &[u8], which: String, size: Option<TreeSize>, report: &mut Report| {
         report.checkpoints += 1;
-        match Checkpoint::open(note, subject.verifier) {
+        match keys.open(note).map(|(found, _)| found) {
             Ok(found) if size.is_none_or(|size| size == found.size()) => expected.push(Expected {
                 size: found.size(),
                 root: found.root(),
@@ -384,10 +417,11 @@ fn tree(
     subject: &Subject<'_>,
     tip: Tip,
     spans: &[Span],
+    keys: &KeyChain,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
 ) {
-    let expected = checkpoints(subject, report);
+    let expected = checkpoints(subject, keys, report);
     let mut expected = expected.into_iter().peekable();
     let mut frontier = Frontier::default();
     let mut compare = |frontier: &Frontier, report: &mut Report| {

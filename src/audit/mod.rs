@@ -6,11 +6,13 @@
 //! 2. Nothing here writes.
 //!
 //! - `leaves`: leaves by range and by hash; `kept`: checkpoints that were kept
+//! - `rotations`: how the log's key was changed
 //! - [`fsck`]: rehashes all that is held; the oracle of the tests
 
 pub mod fsck;
 mod kept;
 mod leaves;
+mod rotations;
 
 pub use kept::Kept;
 pub use leaves::{LEAVES_MAX, RUNS_MAX, Within};

@@ -12,7 +12,8 @@
 //! 4. A failed write or sync stops the writer; nothing is retried in place. Opening again is the recovery.
 //! 5. `log_epoch` rises with every writer; a writer's first leaf says so.
 //! 6. Intervals follow each other without gap or overlap; one once cut is never reopened.
-//! 7. A clock that steps is recorded and suspends cuts, never ingestion.
+//! 7. The log's key is replaced by the writer only, never twice for one asking (`rotation`).
+//! 8. A clock that steps is recorded and suspends cuts, never ingestion.
 //!
 //! # Crash
 //! Before the batch nothing happened and nobody holds an acknowledgement. After it, opening finds the tip
@@ -24,11 +25,13 @@
 mod interval;
 mod queue;
 mod recover;
+mod rotation;
 mod writer;
 
 pub use interval::{Schedule, ScheduleError, Span};
 pub use queue::{QueueLimits, SubmitError};
 pub use recover::{OpenError, Parts, Recovered, identity, tip};
+pub use rotation::RotateError;
 
 use crate::keyring::IntervalKeys;
 use crate::record::prepare::Prepared;
@@ -235,6 +238,13 @@ impl Sequencer {
     pub fn tick(&self) -> Result<(), SubmitError> {
         let (reply, answer) = oneshot::channel();
         self.queue.push(Request::Tick { reply }, 0, true)?;
+        answer.blocking_recv().map_err(|_| SubmitError::Stopped)
+    }
+
+    /// Has the writer replace the log's key: on return the key event is recorded and the next key signs.
+    pub fn rotate_key(&self) -> Result<(), SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.push(Request::Rotate { reply }, 0, true)?;
         answer.blocking_recv().map_err(|_| SubmitError::Stopped)
     }
 

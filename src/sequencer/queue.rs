@@ -60,6 +60,9 @@ pub(super) enum Request {
     Tick {
         reply: oneshot::Sender<()>,
     },
+    Rotate {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 #[derive(Default)]

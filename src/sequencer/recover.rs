@@ -6,10 +6,11 @@
 //! 2. Cost: tiles of the right edge, the interval table, the records of one index run. It does not grow with
 //!    the archive.
 
+use super::rotation::{self, RotateError};
 use super::{Schedule, Span};
 use crate::ambient::{Clock, Entropy};
 use crate::index::LogIndex;
-use crate::keyring::{KeyError, Keyring};
+use crate::keyring::{self, KeyError, Keyring};
 use crate::record::{open, prepare, upload};
 use crate::store::cf::interval::{IntervalRow, Intervals, Phase};
 use crate::store::cf::leaf::Leaves;
@@ -17,10 +18,11 @@ use crate::store::cf::state::{Identity, State, StateKey, StateRow, Tip};
 use crate::store::cf::tile::Tiles;
 use crate::store::outside::{self, LogDirectory};
 use crate::store::{KeyRange, Order, Rows, Store, StoreError};
-use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
+use ceralacca_formats::checkpoint::CheckpointError;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
 use ceralacca_formats::leaf::Epoch;
 use ceralacca_formats::note::NoteSigner;
+use ceralacca_formats::rotation::KeyChain;
 use ceralacca_formats::secret::MasterKey;
 use ceralacca_formats::tile::{Frontier, TileId, TileNodes, tile_root};
 use ceralacca_formats::tree::{CompactRange, NodeHash, NodeReader, RootHash};
@@ -71,6 +73,9 @@ pub enum OpenError {
         /// Size of the checkpoint.
         size: TreeSize,
     },
+    /// A rotation of the log's key is under way and cannot be completed.
+    #[error("complete the rotation of the log key")]
+    Rotation(#[from] RotateError),
     /// A record of the index tail does not open. An alarm: what is stored is not what was recorded.
     #[error("rebuild index")]
     Record(#[from] open::RecordError),
@@ -110,25 +115,31 @@ pub struct Recovered {
 }
 
 impl Recovered {
-    /// Reads and checks the log; changes nothing but what unfinished uploads left.
+    /// Reads and checks the log; changes nothing but what unfinished uploads left, and completes a rotation of its
+    /// key that is under way.
     pub fn read(parts: Parts, master: &MasterKey) -> Result<Self, OpenError> {
         let store = &*parts.store;
         let identity = identity(store)?;
-        let (keyring, signer) = Keyring::open(store, master, &identity.origin)?;
+        let (keyring, mut signer) = Keyring::open(store, master, &identity.origin)?;
         let tip = tip(store)?;
         let frontier = frontier(store, tip.size)?;
         if frontier.range().root() != tip.root {
             return Err(OpenError::Tip { size: tip.size });
         }
+        let chain = keyring::chain(store, signer.verifier())?;
         if let Some(directory) = &parts.directory {
             let note = outside::read_checkpoint(directory.path())?
                 .ok_or(OpenError::Missing("file `checkpoint` beside the database"))?;
             let which = "checkpoint beside the database";
-            check_published(store, &frontier, &signer, &note, which)?;
+            check_published(store, &frontier, &chain, &note, which)?;
         }
         if let Some(StateRow::Note(note)) = store.read::<State>(&StateKey::Note)? {
             let which = "last checkpoint in the store";
-            check_published(store, &frontier, &signer, note.as_bytes(), which)?;
+            check_published(store, &frontier, &chain, note.as_bytes(), which)?;
+        }
+        if let Some(rotated) = rotation::complete(store, &keyring, &signer, &identity.origin, tip)?
+        {
+            signer = rotated.signer;
         }
         let spans = spans(store)?;
         let swept_uploads = upload::sweep(store)?;
@@ -219,11 +230,12 @@ pub fn root_at(
 fn check_published(
     store: &dyn Store,
     frontier: &Frontier,
-    signer: &NoteSigner,
+    chain: &KeyChain,
     note: &[u8],
     which: &'static str,
 ) -> Result<(), OpenError> {
-    let checkpoint = Checkpoint::open(note, signer.verifier())
+    let (checkpoint, _) = chain
+        .open(note)
         .map_err(|source| OpenError::Checkpoint { which, source })?;
     let size = checkpoint.size();
     if size > frontier.size() {

@@ -2,11 +2,12 @@
 
 use super::queue::{Next, Queue, Request};
 use super::recover::Recovered;
+use super::rotation::{self, RotateError};
 use super::{
     ABSENCE_MS_MAX, ConfirmError, Outcome, PreparedSubmission, Published, PublishedCell,
     STEP_MS_MAX, Span,
 };
-use crate::keyring::{IntervalKeys, KeyError};
+use crate::keyring::{self, IntervalKeys, KeyError};
 use crate::record::prepare::{self, Draft, DraftContent, Prepared};
 use crate::store::cf::checkpoint::{Checkpoints, Kept};
 use crate::store::cf::content::{Contents, PartKey};
@@ -55,6 +56,9 @@ pub enum WriterError {
     /// A checkpoint could not be signed.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A rotation of the log's key was begun and not completed: opening the log does it.
+    #[error("rotate the log key")]
+    Rotation(#[from] RotateError),
     /// The thread could not be started.
     #[error("start the writer's thread")]
     Thread(#[source] io::Error),
@@ -278,6 +282,10 @@ impl Writer {
                     self.tick()?;
                     let _ = reply.send(());
                 }
+                Request::Rotate { reply } => {
+                    self.rotate()?;
+                    let _ = reply.send(());
+                }
             }
         }
         if submissions.is_empty() {
@@ -313,6 +321,36 @@ impl Writer {
         let metadata = Metadata::Custody(act);
         let draft = Draft::new(kind, Class::Custody, metadata, DraftContent::None);
         prepare::prepare(&draft, &self.keys, &*self.log.parts.entropy)
+    }
+
+    /// Another key signs from here on: its leaf and its seed in one batch, then [`rotation::complete`].
+    fn rotate(&mut self) -> Result<(), WriterError> {
+        let store = Arc::clone(&self.log.parts.store);
+        let time = self.log.parts.clock.wall();
+        let chain = keyring::chain(&*store, self.log.signer.verifier())?;
+        self.batch.clear();
+        let entropy = &*self.log.parts.entropy;
+        let successor = self
+            .log
+            .keyring
+            .draw_successor(&chain, entropy, &mut self.batch)?;
+        let act = CustodyRecord::KeyRotation {
+            old: chain.current().to_string().into(),
+            new: successor.to_string().into(),
+        };
+        let prepared = self.prepare_act(Kind::KeyEvent, act);
+        let mut group = Group::default();
+        self.plan_record(prepared, time, &mut group);
+        self.commit(time, &group)?;
+        let (keyring, retired) = (&self.log.keyring, &self.log.signer);
+        let origin = &self.log.identity.origin;
+        let rotated = rotation::complete(&*store, keyring, retired, origin, self.log.tip)?;
+        if let Some(rotated) = rotated {
+            self.log.signer = rotated.signer;
+            self.checkpoint = Arc::new(rotated.checkpoint);
+        }
+        self.publish();
+        Ok(())
     }
 
     /// Plans a submission, or finds that it needs no leaf.

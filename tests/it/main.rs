@@ -20,6 +20,7 @@ mod remarked;
 mod remote_cli;
 mod remote_log;
 mod remote_transaction;
+mod rotation;
 mod services;
 mod static_face;
 mod store;
