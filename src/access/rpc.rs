@@ -11,6 +11,7 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Submission/ImportLog", ActName::Submit),
     ("ceralacca.v1.Audit/GetCheckpoint", ActName::Checkpoint),
     ("ceralacca.v1.Audit/WatchCheckpoints", ActName::Checkpoint),
+    ("ceralacca.v1.Audit/ListKeyRotations", ActName::Checkpoint),
     ("ceralacca.v1.Audit/GetRecord", ActName::Read),
     ("ceralacca.v1.Audit/GetLeaves", ActName::Prove),
     ("ceralacca.v1.Audit/GetInclusionProof", ActName::Prove),

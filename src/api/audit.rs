@@ -5,7 +5,7 @@ use super::v1::get_checkpoint_request::Which;
 use super::{Service, convert, status, streams, v1};
 use crate::access::{Checkpoint, Prove, Read};
 use crate::audit::Within;
-use crate::desk::{Desk, HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf};
+use crate::desk::{Desk, HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf, ROTATIONS_PAGE};
 use bytes::Bytes;
 use ceralacca_formats::id::{LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::tree::{LeafHash, NodeHash};
@@ -123,6 +123,28 @@ impl Rpc for Service {
     ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
         let caller = self.caller(&request)?;
         streams::checkpoints(self, caller, request.into_inner()).map(Response::new)
+    }
+
+    async fn list_key_rotations(
+        &self,
+        request: Request<v1::ListKeyRotationsRequest>,
+    ) -> Result<Response<v1::ListKeyRotationsResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let request = request.into_inner();
+        let permit = self.permit::<Checkpoint>(&caller, &request.log)?;
+        let limit = match usize::try_from(request.limit).unwrap_or(usize::MAX) {
+            0 => ROTATIONS_PAGE,
+            limit if limit <= ROTATIONS_PAGE => limit,
+            limit => {
+                let (found, limit) = (limit as u64, ROTATIONS_PAGE as u64);
+                return Err(status::over_limit("limit", found, limit));
+            }
+        };
+        let read = move |desk: &Desk<'_, Checkpoint>| {
+            let (proofs, more) = desk.rotations(request.first, limit).map_err(status::desk)?;
+            Ok(v1::ListKeyRotationsResponse { proofs, more })
+        };
+        self.at_desk(permit, read).await
     }
 
     async fn get_record(

@@ -1,7 +1,7 @@
 //! The desk: what is shown to those who may see it, and every showing recorded.
 //!
 //! ```text
-//! Permit<Checkpoint>  checkpoints
+//! Permit<Checkpoint>  checkpoints, and the rotations of the key that signs them
 //! Permit<Prove>    leaves, inclusion and consistency proofs, samples: hashes only, no disclosure
 //! Permit<Read>     a record by its index or the hash of its leaf
 //! Permit<Search>   the trace
@@ -20,7 +20,7 @@ mod search;
 mod transaction;
 
 pub use brief::BriefCheck;
-pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf};
+pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf, ROTATIONS_PAGE};
 pub use reissue::Duplicato;
 pub use search::{Page, PageToken, READS_MAX, SearchQuery, TokenError};
 pub use transaction::{Step, Story};

@@ -6,6 +6,7 @@ use crate::audit::{Kept, ReadError, Within};
 use ceralacca_formats::checkpoint::Checkpoint as Signed;
 use ceralacca_formats::id::{LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::Leaf;
+use ceralacca_formats::proof::ProofFile;
 use ceralacca_formats::sample::sample;
 use ceralacca_formats::tree::{LeafHash, NodeHash};
 
@@ -13,6 +14,9 @@ use ceralacca_formats::tree::{LeafHash, NodeHash};
 pub const INDEXES_MAX: usize = 1000;
 /// Proofs by hash in one call: each is a look-up of up to some megabytes.
 pub const HASHES_MAX: usize = 100;
+
+/// Rotations of the log's key in one answer: half a megabyte at most.
+pub const ROTATIONS_PAGE: usize = 100;
 
 /// Which leaf.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +86,15 @@ impl Desk<'_, Checkpoint> {
             }));
         }
         Ok(self.reader.kept(&self.published, size)?)
+    }
+
+    /// The proofs of the rotations of the log's key from a number on, as files; and whether there are more. Keys are
+    /// public: nothing is disclosed. The caller keeps to [`ROTATIONS_PAGE`].
+    pub fn rotations(&self, first: u32, limit: usize) -> Result<(Vec<String>, bool), DeskError> {
+        let more = limit.saturating_add(1);
+        let proofs = self.reader.rotations(&self.published, first, more)?;
+        let texts = proofs.iter().take(limit).map(ProofFile::to_text);
+        Ok((texts.collect(), proofs.len() > limit))
     }
 
     /// The checkpoint of the interval that holds an instant.

@@ -148,6 +148,13 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             let answers = clients.audit.watch_checkpoints(request).await?;
             answers.into_inner().message().await.map(drop)
         }
+        "ceralacca.v1.Audit/ListKeyRotations" => {
+            let request = v1::ListKeyRotationsRequest {
+                log,
+                ..v1::ListKeyRotationsRequest::default()
+            };
+            clients.audit.list_key_rotations(request).await.map(drop)
+        }
         "ceralacca.v1.Audit/GetLeaves" => {
             let request = v1::GetLeavesRequest {
                 log,
@@ -289,7 +296,7 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
         }
     }
     // The sum of the table of RPC by role: it changes with the table only.
-    assert_eq!(allowed, 5 + 2 * 6 + 3 + 5 * 5 + 3 * 2 + 2 + 4 + 1);
+    assert_eq!(allowed, 5 + 3 * 6 + 3 + 5 * 5 + 3 * 2 + 2 + 4 + 1);
     house.served.stop_and_check();
 }
 
@@ -782,6 +789,7 @@ async fn every_disclosure_is_on_record_and_its_custody_leaf_names_nobody() {
             "GetInclusionProofs",
             "GetSample",
             "GetConsistencyProof",
+            "ListKeyRotations",
             "GetStatus",
         ]
         .iter()
