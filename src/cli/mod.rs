@@ -13,6 +13,7 @@
 //! 3. Nothing is decided here: commands read files, call the library and show what it says.
 //!
 //! # Map, in reading order
+//! - [`rotate_key`], [`follow_key`]: a command each, for who runs a log and who audits it; [`rotations`]: the files between
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
 //! - [`audit`]: the auditor's, checked with the log's key alone
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a
@@ -25,6 +26,7 @@
 
 pub mod audit;
 pub mod demo;
+pub mod follow_key;
 pub mod fsck;
 pub mod import;
 pub mod import_log;
@@ -37,6 +39,8 @@ pub mod prove;
 pub mod proven;
 pub mod reissue;
 pub mod remote;
+pub mod rotate_key;
+pub mod rotations;
 pub mod search;
 pub mod serve;
 pub mod show;
@@ -84,6 +88,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Checks everything that a log holds, and changes nothing; the log must not be in use
     Fsck(fsck::Arguments),
+    /// Has another key sign the checkpoints of a log, and prints it; the log must not be in use
+    RotateKey(rotate_key::Arguments),
     /// Archives mail in a served archive: files, folders, Maildirs, mboxes
     Import(import::Arguments),
     /// Archives a provider's log files, and each record in them, in a served archive
@@ -102,6 +108,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Tells how a served archive fares
     Status(status::Arguments),
+    /// Follows the rotations of a log's key from one that was pinned, and prints the one that signs today
+    FollowKey(follow_key::Arguments),
     /// Verifies the proof file of a record with the log's key alone, offline
     Verify(verify::Arguments),
     /// Holds acknowledgements against the log they came from, online or with kept proofs
@@ -124,6 +132,8 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Fsck(arguments) => fsck::run(arguments),
+        Command::RotateKey(arguments) => rotate_key::run(arguments),
+        Command::FollowKey(arguments) => follow_key::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::ImportLog(arguments) => import_log::run(arguments),
         Command::Migrate(arguments) => migrate::run(arguments),

@@ -5,6 +5,7 @@
 //! 2. A proof file is over the record it came with. Only with the log's key, from a source of its own, is
 //!    anything proven.
 
+use super::rotations;
 use super::v1::{self, record::Facts};
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
@@ -28,18 +29,25 @@ pub struct KeyArguments {
     /// File that holds it
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    #[command(flatten)]
+    rotations: rotations::Arguments,
 }
 
 /// A verifier key has some hundred characters, most of them the name.
 const KEY_BYTES_MAX: u64 = 1024;
 
 impl KeyArguments {
-    /// The key, if one is given.
+    /// The key that signs today, if one is given: that one, or the one to which the rotations lead.
     pub fn read(&self) -> Result<Option<VerifierKey>> {
-        match &self.key_file {
-            None => Ok(self.key.clone()),
-            Some(path) => key_of(path).map(Some),
-        }
+        let pinned = match &self.key_file {
+            None => self.key.clone(),
+            Some(path) => Some(key_of(path)?),
+        };
+        let followed = pinned.map(|pinned| {
+            let chain = self.rotations.follow(&pinned)??;
+            Ok(chain.current().clone())
+        });
+        followed.transpose()
     }
 }
 

@@ -294,6 +294,17 @@ impl Remote {
         Ok(answer.into_inner())
     }
 
+    /// A page of the rotations of the log's key, from a number on.
+    pub async fn key_rotations(&self, first: u32) -> Answered<v1::ListKeyRotationsResponse> {
+        let request = v1::ListKeyRotationsRequest {
+            log: self.log.clone(),
+            first,
+            limit: 0,
+        };
+        let answer = self.audit().list_key_rotations(request).await?;
+        Ok(answer.into_inner())
+    }
+
     /// A record, and its proof file if it is asked for.
     pub async fn record(&self, index: u64, proof: bool) -> Answered<v1::GetRecordResponse> {
         let log = self.log.clone();

@@ -3,12 +3,13 @@
 //! The library says whether a file verifies ([`ProofFile::verify`]); the checks shown here are its own, in its
 //! order, told apart by the error it gives.
 
-use super::{Answer, show};
+use super::{Answer, rotations, show};
 use anyhow::{Context as _, Result};
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::digest::{ContentDigest, ContentHasher, Sha256};
 use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::proof::{ProofError, ProofFile, ProvenMetadata};
+use ceralacca_formats::rotation::{KeyChain, RotationError};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -23,6 +24,8 @@ pub struct Arguments {
     /// The log's verifier key: name+id+base64
     #[arg(long, value_name = "VKEY", value_parser = super::log_key)]
     key: VerifierKey,
+    #[command(flatten)]
+    rotations: rotations::Arguments,
     /// The content at hand (duplicato.eml): also checks that it is the record's
     #[arg(long, value_name = "FILE")]
     content: Option<PathBuf>,
@@ -78,9 +81,17 @@ impl Ended {
     }
 }
 
+/// A file that verifies.
+struct Proven {
+    file: ProofFile,
+    checkpoint: Checkpoint,
+    /// The key that signed it, where it signs no more.
+    retired: Option<VerifierKey>,
+}
+
 /// What came of verifying a proof file.
 pub(super) struct Verdict {
-    proof: Result<(ProofFile, Checkpoint), ProofError>,
+    proof: Result<Proven, ProofError>,
     /// Of the content at hand, if there is any.
     content: Option<ContentDigest>,
 }
@@ -99,14 +110,20 @@ enum Flaw {
 }
 
 impl Verdict {
-    /// Verifies the bytes of a file.
-    pub(super) fn on(bytes: &[u8], key: &VerifierKey) -> Self {
+    /// Verifies the bytes of a file under the key of its time.
+    pub(super) fn on(bytes: &[u8], keys: &KeyChain) -> Self {
         let proof = if bytes.len() as u64 > PROOF_BYTES_MAX {
             Err(ProofError::Malformed)
         } else {
             ProofFile::parse(bytes).and_then(|file| {
+                let (_, key) = keys.open(file.note.as_bytes())?;
                 let checkpoint = file.verify(key)?;
-                Ok((file, checkpoint))
+                let retired = (key != keys.current()).then(|| key.clone());
+                Ok(Proven {
+                    file,
+                    checkpoint,
+                    retired,
+                })
             })
         };
         Self {
@@ -124,7 +141,7 @@ impl Verdict {
     fn flaw(&self) -> Option<Flaw> {
         let file = match &self.proof {
             Err(error) => return Some(Flaw::Proof(*error)),
-            Ok((file, _)) => file,
+            Ok(proven) => &proven.file,
         };
         let (found, recorded) = (self.content?, file.record.content);
         if found.bytes != recorded.bytes {
@@ -168,13 +185,14 @@ impl Verdict {
         for (check, ended) in self.checks() {
             writeln!(out, "{:<9}  {check}", ended.word())?;
         }
-        let (file, checkpoint) = match &self.proof {
+        let proven = match &self.proof {
             Err(error) => {
                 writeln!(out, "NOT VERIFIED: {error}.")?;
                 return Ok(());
             }
             Ok(proven) => proven,
         };
+        let (file, checkpoint) = (&proven.file, &proven.checkpoint);
         let (leaf, content) = (&file.record.leaf, &file.record.content);
         let (origin, size) = (checkpoint.origin(), checkpoint.size());
         writeln!(
@@ -204,6 +222,12 @@ impl Verdict {
                 content.bytes, content.sha256
             )?;
         }
+        if let Some(key) = &proven.retired {
+            writeln!(
+                out,
+                "Its checkpoint is signed with a key that was retired later: {key}"
+            )?;
+        }
         match self.flaw() {
             None => writeln!(out, "VERIFIED.")?,
             Some(flaw) => writeln!(out, "NOT VERIFIED: {flaw}.")?,
@@ -216,13 +240,14 @@ impl Verdict {
             .checks()
             .map(|(check, ended)| json!({ "check": check, "ended": ended.word() }))
             .collect();
-        let (file, checkpoint) = match (&self.proof, self.flaw()) {
+        let proven = match (&self.proof, self.flaw()) {
             (Ok(proven), None) => proven,
             (_, flaw) => {
                 let why = flaw.map(|flaw| flaw.to_string());
                 return json!({ "verified": false, "checks": checks, "why": why });
             }
         };
+        let (file, checkpoint) = (&proven.file, &proven.checkpoint);
         let record = &file.record;
         let metadata = match &record.metadata {
             ProvenMetadata::Bytes(bytes) => Some(String::from_utf8_lossy(bytes)),
@@ -240,6 +265,7 @@ impl Verdict {
             "time_ms": record.leaf.time.get(),
             "metadata": metadata,
             "metadata_sha256": record.metadata.sha256().to_string(),
+            "retired_key": proven.retired.as_ref().map(ToString::to_string),
             "content_bytes": record.content.bytes,
             "content_sha256": record.content.sha256.to_string(),
         })
@@ -248,7 +274,12 @@ impl Verdict {
 
 /// Verifies the file and tells.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
-    let mut verdict = Verdict::on(&read(&arguments.proof)?, &arguments.key);
+    let bytes = read(&arguments.proof)?;
+    let keys = match arguments.rotations.follow(&arguments.key)? {
+        Ok(keys) => keys,
+        Err(refused) => return not_followed(&refused, arguments.json),
+    };
+    let mut verdict = Verdict::on(&bytes, &keys);
     if let Some(path) = &arguments.content {
         verdict = verdict.with_content(digest(path)?);
     }
@@ -259,6 +290,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         verdict.tell(&mut out)?;
     }
     Ok(verdict.answer())
+}
+
+/// Without the chain of keys nothing is proven.
+fn not_followed(refused: &RotationError, json: bool) -> Result<Answer> {
+    let mut out = std::io::stdout().lock();
+    if json {
+        let answer = json!({ "verified": false, "checks": [], "why": refused.to_string() });
+        writeln!(out, "{answer}")?;
+    } else {
+        writeln!(out, "NOT VERIFIED: {refused}.")?;
+    }
+    Ok(Answer::No)
 }
 
 /// The bytes of a file, up to the first one too many.

@@ -5,6 +5,7 @@ mod bad_input;
 mod compatibility;
 mod identity;
 mod reading;
+mod rotation;
 mod submission;
 
 use crate::support::tls::{Installation, Served};
