@@ -241,7 +241,9 @@ impl Log {
         let identity = recovered.identity.clone();
         let verifier = recovered.signer.verifier().clone();
         let rule = settings.witnesses.clone();
-        let witnessed = Witnessed::open(Arc::clone(&store), verifier.clone(), rule)?;
+        let keys = keyring::chain(&*store, &verifier)?;
+        let keys = keys.keys().cloned().collect();
+        let witnessed = Witnessed::open(Arc::clone(&store), keys, rule)?;
         let keyring = Arc::clone(&recovered.keyring);
         let index = Arc::clone(&recovered.index);
         let swept_uploads = recovered.swept_uploads;

@@ -66,17 +66,17 @@ pub enum KeepError {
 /// The witnessed checkpoints of one log.
 pub struct Witnessed {
     store: Arc<dyn Store>,
-    verifier: VerifierKey,
+    keys: Vec<VerifierKey>,
     rule: Option<Rule>,
     last: RwLock<Option<Arc<Checkpoint>>>,
     states: RwLock<Vec<WitnessState>>,
 }
 
 impl Witnessed {
-    /// Those in a store. One that today's policy does not find witnessed is not the last: it stays, unused.
+    /// Those in a store, under all keys that the log has had. One that today's policy does not find witnessed is not the last: it stays, unused.
     pub fn open(
         store: Arc<dyn Store>,
-        verifier: VerifierKey,
+        keys: Vec<VerifierKey>,
         rule: Option<Rule>,
     ) -> Result<Self, StoreError> {
         let range = KeyRange::prefix(Kept::WITNESSED_PREFIX);
@@ -85,7 +85,7 @@ impl Witnessed {
         let policy = rule.as_ref().map(|rule| rule.policy.clone());
         let witnessed = Self {
             store,
-            verifier,
+            keys,
             rule,
             last: RwLock::default(),
             states: RwLock::default(),
@@ -102,11 +102,16 @@ impl Witnessed {
     }
 
     fn opened(&self, note: &[u8], policy: &Policy) -> Result<Checkpoint, KeepError> {
-        let keys = policy.keys();
-        let (checkpoint, by) = Checkpoint::open_cosigned(note, &[&self.verifier], &keys)?;
+        let (own, keys) = (self.keys(), policy.keys());
+        let (checkpoint, by) = Checkpoint::open_cosigned(note, &own, &keys)?;
         let met = policy.is_met(by.iter().map(|(key, _)| key));
         met.then_some(checkpoint.clone())
             .ok_or(KeepError::NoQuorum(checkpoint.size()))
+    }
+
+    /// The keys that the log has had, the first one first.
+    pub fn keys(&self) -> Vec<&VerifierKey> {
+        self.keys.iter().collect()
     }
 
     /// The rule, where witnesses are configured.

@@ -4,7 +4,7 @@ use super::{ReadError, Reader};
 use crate::keyring::{self, Keyring};
 use crate::record::open;
 use crate::sequencer::Published;
-use crate::store::cf::checkpoint::Checkpoints;
+use crate::store::cf::checkpoint::{Checkpoints, Kept};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::state::Rotation;
 use crate::store::{Rows, Store};
@@ -31,7 +31,7 @@ impl Reader {
             if size > state.tip.size {
                 break;
             }
-            let note = self.store.read::<Checkpoints>(&size)?;
+            let note = self.store.read::<Checkpoints>(&Kept::Own(size))?;
             proofs.push(ProofFile {
                 record: self.record(state, rotation.event)?.proven(),
                 index: rotation.event,
@@ -69,7 +69,7 @@ pub(super) fn damage(
     if metadata != expected {
         return Some("its key event names other keys".to_owned());
     }
-    let note = match store.read::<Checkpoints>(&rotation.size()) {
+    let note = match store.read::<Checkpoints>(&Kept::Own(rotation.size())) {
         Ok(Some(note)) => note,
         Ok(None) => return Some("its checkpoint is missing".to_owned()),
         Err(error) => return Some(format!("its checkpoint: {error}")),

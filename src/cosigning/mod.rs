@@ -121,7 +121,7 @@ impl Cosigning {
                 .cosign(place, witness, &target.checkpoint, state.size)
         });
         let asked: Vec<Asked> = join_all(asked).await;
-        let mut cosigned = target.checkpoint.only_by(&[log.verifier()]);
+        let mut cosigned = target.checkpoint.only_by(&log.witnessed().keys());
         for (state, asked) in self.states.iter_mut().zip(asked) {
             if let Some(size) = asked.size {
                 state.size = size;
@@ -179,8 +179,11 @@ fn due(log: &Log, done: TreeSize) -> Vec<Target> {
         // The row is written in the batch of the cut: what is missing or damaged, `fsck` tells.
         let note = log.reader().store().read::<Checkpoints>(&Kept::Own(*size));
         let note = note.ok().flatten();
-        let checkpoint =
-            note.and_then(|note| Checkpoint::open(note.as_bytes(), log.verifier()).ok());
+        let checkpoint = note.and_then(|note| {
+            let keys = log.witnessed().keys();
+            let opened = Checkpoint::open_cosigned(note.as_bytes(), &keys, &[]).ok()?;
+            Some(opened.0)
+        });
         targets.extend(checkpoint.map(|checkpoint| Target {
             checkpoint: Arc::new(checkpoint),
             is_interval: true,

@@ -16,7 +16,7 @@
 //! second one, and never a leaf without its key.
 
 use crate::keyring::{self, KeyError, Keyring};
-use crate::store::cf::checkpoint::Checkpoints;
+use crate::store::cf::checkpoint::{Checkpoints, Kept};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::state::{Rotation, State, StateRow, Tip};
 use crate::store::{Batch, Rows, Store, StoreError};
@@ -78,7 +78,7 @@ pub fn complete(
     });
     batch.put::<State>(&row.key(), &row);
     let note = checkpoint.note().to_owned();
-    batch.put::<Checkpoints>(&tip.size, &note);
+    batch.put::<Checkpoints>(&Kept::Own(tip.size), &note);
     let row = StateRow::Note(note);
     batch.put::<State>(&row.key(), &row);
     store.commit(&batch)?;

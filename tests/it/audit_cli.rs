@@ -286,6 +286,14 @@ impl Audit for Liar {
             .await
     }
 
+    async fn list_key_rotations(
+        &self,
+        request: Request<v1::ListKeyRotationsRequest>,
+    ) -> Answer<v1::ListKeyRotationsResponse> {
+        let mut honest = self.honest.clone();
+        honest.list_key_rotations(request.into_inner()).await
+    }
+
     async fn watch_checkpoints(
         &self,
         request: Request<v1::WatchCheckpointsRequest>,

@@ -5,7 +5,7 @@ use ceralacca::archive::{self, ArchiveError, Log};
 use ceralacca::ingest::Submission;
 use ceralacca::keyring::Keyring;
 use ceralacca::sequencer::OpenError;
-use ceralacca::store::cf::checkpoint::Checkpoints;
+use ceralacca::store::cf::checkpoint::{Checkpoints, Kept};
 use ceralacca::store::cf::secret::{SecretKey, Secrets};
 use ceralacca::store::cf::state::{State, StateKey, StateRow};
 use ceralacca::store::memory::MemoryStore;
@@ -299,7 +299,7 @@ fn fsck_names_a_rotation_that_is_not_proven() {
         let StateRow::Rotation(rotation) = row else {
             panic!("{row:?}")
         };
-        batch.delete::<Checkpoints>(&rotation.size());
+        batch.delete::<Checkpoints>(&Kept::Own(rotation.size()));
     });
     let says = "rotation 0 of the log key: its checkpoint is missing";
     assert!(no_checkpoint.contains(says), "{no_checkpoint}");
@@ -307,7 +307,7 @@ fn fsck_names_a_rotation_that_is_not_proven() {
         let StateRow::Rotation(rotation) = row else {
             panic!("{row:?}")
         };
-        let size = rotation.size();
+        let size = Kept::Own(rotation.size());
         let note = store.read::<Checkpoints>(&size).unwrap().unwrap();
         let mut lines: Vec<&str> = note.lines().collect();
         lines.remove(4);

@@ -116,7 +116,7 @@ async fn whoever_pinned_the_first_key_comes_to_the_current_one_and_verifies_what
     }
     let request = v1::GetCheckpointRequest {
         log: LOG.to_owned(),
-        which: None,
+        ..v1::GetCheckpointRequest::default()
     };
     let last = audit.get_checkpoint(request).await.unwrap().into_inner();
     let (_, by) = chain.open(last.note.as_bytes()).unwrap();
@@ -129,6 +129,7 @@ async fn whoever_pinned_the_first_key_comes_to_the_current_one_and_verifies_what
     let request = v1::GetCheckpointRequest {
         log: LOG.to_owned(),
         which: Some(v1::get_checkpoint_request::Which::TreeSize(size)),
+        witnessed: false,
     };
     let kept = audit.get_checkpoint(request).await.unwrap().into_inner();
     assert_eq!(kept.note, proofs[0].note);
