@@ -1,7 +1,7 @@
 //! The log's key is changed under those who pinned it: over gRPC, and by the commands.
 
 use super::*;
-use crate::support::program::{out, status};
+use crate::support::program::{cannot, out, status};
 use crate::support::{ingest, master, traces};
 use ceralacca::archive::{Log, Settings};
 use ceralacca::ingest::Submission;
@@ -9,7 +9,7 @@ use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::proof::ProofFile;
 use ceralacca_formats::rotation::{RotationFlaw, follow};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A record in the log that is at rest, and its proof file under the key of now.
@@ -175,6 +175,9 @@ async fn whoever_pinned_the_first_key_comes_to_the_current_one_and_verifies_what
     );
 
     commands(&served, &keys, &records, &forged);
+    // A log that is served is not at rest.
+    let busy = rotate(&served.installation, &keys[2], &[]);
+    cannot(&busy, "in use");
     served.stop_and_check();
 }
 
@@ -224,6 +227,7 @@ fn commands(
     let (code, answer) = run(&[&arguments[..], &["forged.tlog-proof"]].concat());
     let says = "NOT VERIFIED: rotation 1: under the key trusted so far";
     assert!(code == 1 && answer.starts_with(says), "{answer}");
+    in_python(folder.path(), &keys[0], &keys[2]);
     // A proof that is fetched today is under the current key.
     let index = records[0].0.records[0].leaf.seq.to_string();
     let prove = |more: &[&str]| {
@@ -235,4 +239,41 @@ fn commands(
     assert_eq!(prove(&[]).0, 1);
     let (code, answer) = prove(&["--rotations", "rotations"]);
     assert!(code == 0 && answer.contains("VERIFIED: in "), "{answer}");
+}
+
+/// A program from the formats alone follows the same files, and refuses the forged one.
+fn in_python(folder: &Path, pinned: &str, current: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/follow_key.py");
+    let follow = |key: &str, files: &[PathBuf]| {
+        let mut command = Command::new("/usr/bin/python3");
+        let output = command.arg(&script).arg(key).args(files).output();
+        output.map(|output| (status(&output), out(&output)))
+    };
+    let index = |path: &PathBuf| {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let index: u64 = name.rsplit('-').next().unwrap().parse().unwrap();
+        index
+    };
+    let entries = std::fs::read_dir(folder.join("rotations")).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort_by_key(index);
+    assert_eq!(files.len(), 2);
+    let (code, said) = match follow(pinned, &files) {
+        Ok(answer) => answer,
+        Err(missing) => {
+            assert!(std::env::var_os("CI").is_none(), "python3: {missing}");
+            println!("SKIPPED: python3: {missing}");
+            return;
+        }
+    };
+    assert!(said.ends_with(&format!("OK {current}\n")), "{said}");
+    assert_eq!(code, 0);
+    for bad in [
+        vec![folder.join("forged.tlog-proof")],
+        vec![files[1].clone()],
+        vec![files[0].clone(), files[0].clone()],
+    ] {
+        let (code, said) = follow(pinned, &bad).unwrap();
+        assert!(code == 1 && said.contains("\nFAIL: "), "{said}");
+    }
 }
