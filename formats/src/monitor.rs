@@ -21,8 +21,9 @@
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::id::{LeafIndex, TreeSize, UtcMillis};
 use crate::leaf::{Epoch, Leaf, LeafError};
-use crate::note::VerifierKey;
+use crate::note::{NoteError, VerifierKey};
 use crate::policy::Policy;
+use crate::rotation::KeyChain;
 use crate::tree::{CompactRange, LeafHash, NodeHash, RootHash, VerifyError, check_consistency};
 use crate::witness::AddCheckpoint;
 
@@ -31,7 +32,7 @@ const HEADER: &str = "ceralacca-monitor/1";
 /// What a monitor holds against a log. Each is reported with what was signed, and ends the watch.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Finding {
-    /// The note is not a checkpoint signed by the pinned key: a bad signature, another origin, a malformed body.
+    /// The note is not a checkpoint signed by the key of its time: a bad signature, another origin, a malformed body.
     #[error("checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// The answer says otherwise than the signed note beside it.
@@ -163,8 +164,8 @@ pub struct Answer<'a> {
 /// What a monitor goes by.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The log's key, from a source of its own.
-    pub key: VerifierKey,
+    /// The log's keys: the pinned one, from a source of its own, and those that followed it.
+    pub keys: KeyChain,
     /// Whose cosignatures a witnessed checkpoint must have.
     pub policy: Option<Policy>,
     /// How long nothing new is good news, in milliseconds.
@@ -210,6 +211,13 @@ impl Rules {
         Ok(Next::Same)
     }
 
+    /// Whether a checkpoint is signed by no key that is known: the log's key may have been changed, which its
+    /// rotations then prove ([`crate::rotation::follow`]).
+    pub fn is_of_unknown_key(&self, note: &[u8]) -> bool {
+        let unknown = CheckpointError::Note(NoteError::UnknownSigner);
+        self.keys.open(note).is_err_and(|error| error == unknown)
+    }
+
     /// Opens the last witnessed checkpoint: signed by the log, cosigned by a quorum, not too long ago.
     pub fn look_witnessed(
         &self,
@@ -229,7 +237,9 @@ impl Rules {
 
     fn open(&self, answer: &Answer<'_>) -> Result<(Checkpoint, Vec<(VerifierKey, u64)>), Finding> {
         let witnesses = self.policy.as_ref().map_or(Vec::new(), Policy::keys);
-        let opened = Checkpoint::open_cosigned(answer.note, &[&self.key], &witnesses)?;
+        self.keys.open(answer.note)?;
+        let keys: Vec<&VerifierKey> = self.keys.keys().collect();
+        let opened = Checkpoint::open_cosigned(answer.note, &keys, &witnesses)?;
         let checkpoint = &opened.0;
         for (what, agrees) in [
             ("origin", checkpoint.origin().as_str() == answer.origin),
@@ -345,12 +355,12 @@ impl Trusted {
         out
     }
 
-    /// Reads a state file, and holds it to the pinned key.
-    pub fn parse(text: &[u8], key: &VerifierKey) -> Result<Self, StateError> {
+    /// Reads a state file, and holds it to the log's keys.
+    pub fn parse(text: &[u8], keys: &KeyChain) -> Result<Self, StateError> {
         let text = std::str::from_utf8(text).map_err(|_| StateError::Malformed)?;
         let (head, note) = text.split_once("\n\n").ok_or(StateError::Malformed)?;
         let (since, range) = read_head(head).ok_or(StateError::Malformed)?;
-        let checkpoint = Checkpoint::open(note.as_bytes(), key)?;
+        let checkpoint = keys.open(note.as_bytes())?.0;
         let (size, signed) = (range.size(), checkpoint.size());
         if size > signed || (size == signed && range.root() != checkpoint.root()) {
             return Err(StateError::Replayed);

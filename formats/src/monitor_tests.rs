@@ -67,7 +67,7 @@ fn answer(checkpoint: &Checkpoint) -> (String, u64, [u8; 32]) {
 
 fn rules() -> Rules {
     Rules {
-        key: signer(1, LOG).verifier().clone(),
+        keys: KeyChain::new(signer(1, LOG).verifier().clone()),
         policy: None,
         stale_ms: None,
     }
@@ -337,7 +337,7 @@ fn leaves_replayed_are_those_that_were_signed_and_every_other_is_told() {
 fn the_state_file_is_the_published_text_and_holds_itself_to_key_and_root() {
     let all = leaves(5, 0);
     let mut trusted = Trusted::new(checkpoint(&all), NOW);
-    let key = rules().key;
+    let key = rules().keys;
     assert_eq!(
         Trusted::parse(trusted.to_text().as_bytes(), &key),
         Ok(trusted.clone())

@@ -15,8 +15,10 @@ use bytes::Bytes;
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::id::{TreeSize, UtcMillis};
 use ceralacca_formats::leaf::LEAF_BYTES;
-use ceralacca_formats::monitor::{self, Finding, Next, Proof, Rules, Trusted};
+use ceralacca_formats::monitor::{self, Finding, Next, Proof, Rules, StateError, Trusted};
 use ceralacca_formats::policy::{POLICY_BYTES_MAX, Policy};
+use ceralacca_formats::proof::ProofFile;
+use ceralacca_formats::rotation::{KeyChain, ROTATIONS_MAX};
 use ceralacca_formats::tree::NodeHash;
 use serde_json::json;
 use std::fs::File;
@@ -74,6 +76,8 @@ enum Ended {
     Caught(Box<Caught>),
     /// It could not be asked.
     Failed(RemoteError),
+    /// The file of what was made sure of is refused.
+    State(StateError),
 }
 
 impl From<RemoteError> for Ended {
@@ -121,17 +125,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
             "the policy is for other logs"
         );
     }
-    let rules = Rules {
-        key,
+    let mut rules = Rules {
+        keys: KeyChain::new(key),
         policy,
         stale_ms: arguments.stale.map(|seconds| seconds.saturating_mul(1000)),
     };
-    let mut trusted = read_state(&arguments.state, &rules)?;
+    let mut trusted = State::read(&arguments.state)?;
     let clock = SystemClock::default();
     remote::run(async {
         loop {
             let ended = match arguments.remote.connect().await {
-                Ok(remote) => round(arguments, &rules, &remote, &clock, &mut trusted).await,
+                Ok(remote) => round(arguments, &mut rules, &remote, &clock, &mut trusted).await,
                 Err(error) => Err(Ended::Failed(RemoteError::later(
                     "Unavailable",
                     &super::chain(&error),
@@ -139,7 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
             };
             match ended {
                 Ok(seen) => {
-                    if let Some(trusted) = &trusted {
+                    if let State::Held(trusted) = &trusted {
                         let state = trusted.to_text();
                         output::write(&arguments.state, state.as_bytes(), Existing::Replace)?;
                         tell(arguments, trusted, &seen)?;
@@ -149,8 +153,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
                     report(arguments, &rules, &caught, clock.wall())?;
                     return Ok(Answer::No);
                 }
+                Err(Ended::State(error)) => {
+                    bail!("state {}: {error}", arguments.state.display());
+                }
                 Err(Ended::Failed(error)) => {
-                    if let Some(stale) = silence(&rules, trusted.as_ref(), clock.wall()) {
+                    if let Some(stale) = silence(&rules, trusted.held(), clock.wall()) {
                         report(arguments, &rules, &stale, clock.wall())?;
                         return Ok(Answer::No);
                     }
@@ -194,12 +201,18 @@ fn caught(
 /// One round: newest checkpoint, witnessed one, leaves. What was made sure of is in `trusted` only if all was well.
 async fn round(
     arguments: &Arguments,
-    rules: &Rules,
+    rules: &mut Rules,
     remote: &Remote,
     clock: &dyn Clock,
-    trusted: &mut Option<Trusted>,
+    state: &mut State,
 ) -> Result<Seen, Ended> {
     let answer = remote.checkpoint().await?;
+    let unknown = |rules: &Rules, note: &[u8]| rules.is_of_unknown_key(note);
+    if unknown(rules, answer.note.as_bytes()) || state.note().is_some_and(|n| unknown(rules, n)) {
+        follow_keys(rules, remote).await?;
+    }
+    let rules = &*rules;
+    let trusted = state.trusted(rules)?;
     let old = trusted.as_ref().map(|trusted| &trusted.checkpoint);
     let catch = |finding| {
         let caught = caught(finding, old, &answer.note, None);
@@ -235,7 +248,7 @@ async fn round(
         };
         replay(&mut now, leaves).await?;
     }
-    *trusted = Some(now);
+    *state = State::Held(Box::new(now));
     Ok(Seen {
         is_first,
         is_new,
@@ -400,8 +413,8 @@ fn report(arguments: &Arguments, rules: &Rules, caught: &Caught, now: UtcMillis)
         "finding": finding.word(),
         "why": finding.to_string(),
         "time_ms": now.get(),
-        "origin": rules.key.name(),
-        "verifier_key": rules.key.to_string(),
+        "origin": rules.keys.first().name(),
+        "verifier_key": rules.keys.current().to_string(),
         "evidence": folder.display().to_string(),
     });
     write("finding.json", &format!("{}\n", show::json(&told)))?;
@@ -422,16 +435,80 @@ fn read_policy(path: &Path) -> Result<Policy> {
     Policy::parse(&text).with_context(|| format!("policy {}", path.display()))
 }
 
-fn read_state(path: &Path, rules: &Rules) -> Result<Option<Trusted>> {
-    let attempt = || format!("state {}", path.display());
-    let text = match read(path, STATE_BYTES_MAX) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.with_context(attempt)?,
-    };
-    match Trusted::parse(&text, &rules.key) {
-        Ok(trusted) => Ok(Some(trusted)),
-        Err(error) => bail!("{}: {error}", attempt()),
+/// What was made sure of before: as its file has it, until the log's keys are known, or verified.
+enum State {
+    None,
+    Read(Vec<u8>),
+    Held(Box<Trusted>),
+}
+
+impl State {
+    fn read(path: &Path) -> Result<Self> {
+        match read(path, STATE_BYTES_MAX) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::None),
+            other => Ok(Self::Read(
+                other.with_context(|| format!("state {}", path.display()))?,
+            )),
+        }
     }
+
+    /// The note in a file that was not verified yet.
+    fn note(&self) -> Option<&[u8]> {
+        let Self::Read(text) = self else {
+            return None;
+        };
+        let at = text.windows(2).position(|two| two == b"\n\n")?;
+        text.get(at + 2..)
+    }
+
+    fn held(&self) -> Option<&Trusted> {
+        match self {
+            Self::Held(trusted) => Some(trusted),
+            Self::None | Self::Read(_) => None,
+        }
+    }
+
+    /// What is trusted, the file of it verified under the keys that are known.
+    fn trusted(&mut self, rules: &Rules) -> Result<Option<Trusted>, Ended> {
+        if let Self::Read(text) = self {
+            let trusted = Trusted::parse(text, &rules.keys);
+            let trusted = trusted.map_err(Ended::State)?;
+            *self = Self::Held(Box::new(trusted));
+        }
+        Ok(self.held().cloned())
+    }
+}
+
+/// Follows the log's key through its rotations. Where they do not lead further the keys stay as they were, and the
+/// checkpoint that asked for it is found out.
+async fn follow_keys(rules: &mut Rules, remote: &Remote) -> Result<(), Ended> {
+    let mut proofs: Vec<ProofFile> = Vec::new();
+    loop {
+        let first = u32::try_from(proofs.len()).unwrap_or(u32::MAX);
+        let page = match remote.key_rotations(first).await {
+            Ok(page) => page,
+            Err(error) if error.verdict == Verdict::Later => return Err(error.into()),
+            Err(_) => return Ok(()),
+        };
+        let given = page
+            .proofs
+            .iter()
+            .map(|text| ProofFile::parse(text.as_bytes()));
+        let Ok(given) = given.collect::<Result<Vec<_>, _>>() else {
+            return Ok(());
+        };
+        let goes_on = page.more && !given.is_empty() && proofs.len() < ROTATIONS_MAX;
+        proofs.extend(given);
+        if !goes_on {
+            break;
+        }
+    }
+    if let Ok(chain) = super::rotations::follow(rules.keys.first(), proofs)
+        && chain.rotations() > rules.keys.rotations()
+    {
+        rules.keys = chain;
+    }
+    Ok(())
 }
 
 fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {

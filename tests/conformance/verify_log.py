@@ -66,7 +66,7 @@ class Key:
         block, index, path, (size, root) = decode(extra[6:]), int(index[6:]), [*map(decode, path)], self.signed(note)
         leaf, opening, content, metadata = block[4:68], block[68:100], block[100:172], block[173:]
         commitment = sha256(b"PEC-ARCHIVE-COMMIT-v1\0", opening, leaf[5:6], content, sha256(metadata))
-        of_event = leaf[5] == 9 and int.from_bytes(leaf[8:16], "big") == index and after < size > index
+        of_event = leaf[5] == 9 and int.from_bytes(leaf[12:20], "big") == index and after < size > index
         need(of_event and commitment == leaf[32:], "the leaf is not of a key event")
         found = root_over(sha256(b"\0", leaf), index, 0, size, lambda *_: path.pop())
         need(found == root and not path, "the key event is not in the log")

@@ -10,6 +10,10 @@ use ceralacca::api::v1;
 use ceralacca::api::v1::audit_client::AuditClient;
 use ceralacca::api::v1::submission_client::SubmissionClient;
 use ceralacca::api::v1::submission_item::What;
+use ceralacca_formats::checkpoint::Checkpoint;
+use ceralacca_formats::cosignature::Cosigner;
+use ceralacca_formats::note::VerifierKey;
+use ceralacca_formats::secret::SigningSeed;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -293,4 +297,131 @@ fn now() -> (SystemClock, std::time::Duration) {
     let clock = SystemClock::default();
     let now = clock.monotone();
     (clock, now)
+}
+
+/// Retires the key of the log at rest; the proof of it is kept under a name.
+fn rotate(served: &Served, retire: &str, name: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
+    command.args([
+        "rotate-key",
+        "--log",
+        LOG,
+        "--retire",
+        retire,
+        "--out",
+        name,
+    ]);
+    command.args(["--data", "data", "--master-key", "master.key"]);
+    let output = command.current_dir(served.installation.path("")).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end()
+        .to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_program_follows_the_log_through_rotations_witnesses_and_its_own_past() {
+    if !are_there() {
+        return;
+    }
+    let mut served = serve(&[LOG]);
+    let first = served.installation.verifier(LOG).to_string();
+    let path = |served: &Served, name: &str| {
+        let path = served.installation.path(name);
+        path.to_str().unwrap().to_owned()
+    };
+    let (mut key, mut older) = (first.clone(), Vec::new());
+    let mut rotations = Vec::new();
+    for turn in 0..3 {
+        submit(&served, LOG, 100 + 300 * turn).await;
+        let prefix = served.static_face.clone().unwrap();
+        let note = curl(&[], &format!("{prefix}/checkpoint")).2;
+        std::fs::write(path(&served, &format!("older-{turn}")), note).unwrap();
+        older.extend([
+            "--older".to_owned(),
+            path(&served, &format!("older-{turn}")),
+        ]);
+        if turn < 2 {
+            served.stop();
+            let proof = format!("rotation-{turn}.tlog-proof");
+            key = rotate(&served, &key, &proof);
+            rotations.extend(["--rotation".to_owned(), path(&served, &proof)]);
+            served.start_again();
+        }
+    }
+    let prefix = served.static_face.clone().unwrap();
+    let check = |key: &str, prefix: &str, parts: &[&[String]]| {
+        let all: Vec<&str> = parts
+            .iter()
+            .flat_map(|p| p.iter())
+            .map(String::as_str)
+            .collect();
+        verify(key, prefix, &all)
+    };
+    let saved = path(&served, "saved");
+    let save = ["--save".to_owned(), saved.clone()];
+    let (good, told) = check(&first, &prefix, &[&rotations, &older, &save]);
+    assert!(good, "{told}");
+    // The key of today needs no rotation, and does not speak for its predecessors.
+    assert!(check(&key, &prefix, &[]).0);
+    assert!(!check(&key, &prefix, &[&older]).0);
+    // Without them, with one only, or in another order, the first key leads nowhere.
+    assert!(!check(&first, &prefix, &[]).0);
+    assert!(!check(&first, &prefix, &[&rotations[..2]]).0);
+    assert!(!check(&first, &prefix, &[&rotations[2..], &rotations[..2]]).0);
+    // Any damaged line of a rotation.
+    let proof = std::fs::read_to_string(&rotations[1]).unwrap();
+    let damaged = path(&served, "damaged");
+    for (number, line) in proof
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+    {
+        let mut lines: Vec<String> = proof.lines().map(str::to_owned).collect();
+        let at = line.len() / 2;
+        let other = if &line[at..=at] == "A" { "B" } else { "A" };
+        lines[number].replace_range(at..=at, other);
+        std::fs::write(&damaged, lines.join("\n") + "\n").unwrap();
+        let twin = ["--rotation".to_owned(), damaged.clone()];
+        let (found, told) = check(&first, &prefix, &[&twin, &rotations[2..]]);
+        assert!(!found, "line {number}: {told}");
+    }
+    // A past that the log does not continue: the leaves of a copy are others, under its own key.
+    let other = serve(&[LOG]);
+    submit(&other, LOG, 7).await;
+    let note = curl(
+        &[],
+        &format!("{}/checkpoint", other.static_face.clone().unwrap()),
+    )
+    .2;
+    std::fs::write(&damaged, note).unwrap();
+    let foreign = ["--older".to_owned(), damaged.clone()];
+    assert!(!check(&first, &prefix, &[&rotations, &foreign]).0);
+    // A cosignature counts, of that witness, over that checkpoint.
+    let copy = format!("file://{saved}");
+    let file = Path::new(&saved).join("checkpoint");
+    let note = std::fs::read_to_string(&file).unwrap();
+    let witness =
+        |seed| Cosigner::new("testimone.example/w", &SigningSeed::from_bytes([seed; 32])).unwrap();
+    let (one, two) = (witness(1), witness(2));
+    let opened = Checkpoint::open(note.as_bytes(), &VerifierKey::parse(&key).unwrap()).unwrap();
+    std::fs::write(
+        &file,
+        format!("{note}{}", one.cosign(&opened, 1_763_700_000)),
+    )
+    .unwrap();
+    let by = |cosigner: &Cosigner| ["--witness".to_owned(), cosigner.verifier().to_string()];
+    let (good, told) = check(&first, &copy, &[&rotations, &older, &by(&one)]);
+    assert!(good, "{told}");
+    assert!(!check(&first, &copy, &[&rotations, &by(&two)]).0);
+    let line = one.cosign(&opened, 1_763_700_000);
+    let forged = line.replacen(&line[line.len() - 8..line.len() - 4], "AAAA", 1);
+    assert_ne!(forged, line);
+    std::fs::write(&file, format!("{note}{forged}")).unwrap();
+    assert!(!check(&first, &copy, &[&rotations, &by(&one)]).0);
+    let text = include_str!("../conformance/verify_log.py");
+    assert!(text.lines().count() < 150, "{}", text.lines().count());
+    served.stop_and_check();
 }
