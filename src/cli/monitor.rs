@@ -10,7 +10,7 @@ use super::remote::{self, Answered, Pieces, Remote, RemoteError, Verdict};
 use super::v1;
 use super::{Answer, proven, show};
 use crate::ambient::{Clock, SystemClock};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::id::{TreeSize, UtcMillis};
@@ -130,7 +130,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         policy,
         stale_ms: arguments.stale.map(|seconds| seconds.saturating_mul(1000)),
     };
+    let refused = |error| anyhow!("state {}: {error}", arguments.state.display());
     let mut trusted = State::read(&arguments.state)?;
+    // Under a key that followed the pinned one it is read when the log has proven that key.
+    if !trusted
+        .note()
+        .is_some_and(|note| rules.is_of_unknown_key(note))
+    {
+        trusted.trusted(&rules).map_err(refused)?;
+    }
     let clock = SystemClock::default();
     remote::run(async {
         loop {
@@ -153,9 +161,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
                     report(arguments, &rules, &caught, clock.wall())?;
                     return Ok(Answer::No);
                 }
-                Err(Ended::State(error)) => {
-                    bail!("state {}: {error}", arguments.state.display());
-                }
+                Err(Ended::State(error)) => return Err(refused(error)),
                 Err(Ended::Failed(error)) => {
                     if let Some(stale) = silence(&rules, trusted.held(), clock.wall()) {
                         report(arguments, &rules, &stale, clock.wall())?;
@@ -212,7 +218,7 @@ async fn round(
         follow_keys(rules, remote).await?;
     }
     let rules = &*rules;
-    let trusted = state.trusted(rules)?;
+    let trusted = state.trusted(rules).map_err(Ended::State)?;
     let old = trusted.as_ref().map(|trusted| &trusted.checkpoint);
     let catch = |finding| {
         let caught = caught(finding, old, &answer.note, None);
@@ -469,10 +475,9 @@ impl State {
     }
 
     /// What is trusted, the file of it verified under the keys that are known.
-    fn trusted(&mut self, rules: &Rules) -> Result<Option<Trusted>, Ended> {
+    fn trusted(&mut self, rules: &Rules) -> Result<Option<Trusted>, StateError> {
         if let Self::Read(text) = self {
-            let trusted = Trusted::parse(text, &rules.keys);
-            let trusted = trusted.map_err(Ended::State)?;
+            let trusted = Trusted::parse(text, &rules.keys)?;
             *self = Self::Held(Box::new(trusted));
         }
         Ok(self.held().cloned())
