@@ -4,8 +4,9 @@
 //! <data>/logs/<log id>/     one log (store::outside draws it)
 //! ```
 
-use crate::access::{Denied, Migrate, Permit, Status, Submit};
+use crate::access::{self, Denied, Migrate, Permit, Status, Submit};
 use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
+use crate::audit::scrub::{Report, Scrub, Ticked};
 use crate::audit::{ReadError, Reader};
 use crate::desk::Desk;
 use crate::disclosure::Disclosures;
@@ -19,6 +20,7 @@ use crate::store::cf::dictionary::Dictionaries;
 use crate::store::cf::state::{Identity, State, StateRow};
 use crate::store::outside::{FORMAT_VERSION, LogDirectory};
 use crate::store::rocks::{Mode, RocksStore};
+use crate::store::scrub_folder::ScrubFolder;
 use crate::store::{Batch, Store, StoreError};
 use crate::tiles::Face;
 use crate::trust::{Bundle, TrustCell};
@@ -185,6 +187,10 @@ pub struct LogState {
     pub witnessed: TreeSize,
     /// Its witnesses.
     pub witnesses: Vec<WitnessState>,
+    /// When the last scrub ended; 0 before the first.
+    pub scrubbed: UtcMillis,
+    /// Damages that the scrub found: in the round under way, or in the last one if that found more.
+    pub damaged: u64,
 }
 
 /// A rotation of a log's key, in force.
@@ -208,6 +214,7 @@ pub struct Log {
     disclosures: Disclosures,
     witnessed: Arc<Witnessed>,
     ingest: Ingest,
+    scrub: Scrub,
     swept_uploads: u64,
 }
 
@@ -230,6 +237,7 @@ impl Log {
         master: &MasterKey,
         settings: &Settings,
     ) -> Result<Self, ArchiveError> {
+        let folder = directory.as_ref().map(|d| ScrubFolder::of(d.path()));
         let parts = crate::sequencer::Parts {
             directory,
             store: Arc::clone(&store),
@@ -251,6 +259,7 @@ impl Log {
         let published = Arc::clone(sequencer.published());
         let reader = Reader::new(store, keyring, published, index);
         let disclosures = Disclosures::new(Arc::clone(&sequencer), Arc::clone(&settings.entropy));
+        let scrub = Scrub::open(reader.clone(), verifier.clone(), folder)?;
         let ingest = Ingest::new(
             Arc::clone(&sequencer),
             reader.clone(),
@@ -272,6 +281,7 @@ impl Log {
             disclosures,
             witnessed: Arc::new(witnessed),
             ingest,
+            scrub,
             swept_uploads,
         })
     }
@@ -342,6 +352,7 @@ impl Log {
         let disk_bytes = Family::ALL
             .iter()
             .map(|family| self.reader.store().disk_bytes(*family));
+        let scrub = self.scrub.report();
         Ok(LogState {
             size: published.tip.size,
             interval: published.open_interval(),
@@ -353,7 +364,42 @@ impl Log {
                 .last()
                 .map_or_else(TreeSize::default, |c| c.size()),
             witnesses: self.witnessed.states(),
+            scrubbed: scrub.finished,
+            damaged: scrub.damaged.max(scrub.last_damaged),
         })
+    }
+
+    /// Has everything it holds checked; gives the number of the round. One that is under way goes on.
+    pub fn start_scrub(
+        &self,
+        permit: &Permit<access::Scrub>,
+        now: UtcMillis,
+    ) -> Result<Result<u64, StoreError>, Denied> {
+        self.check(permit)?;
+        Ok(self.scrub.start(now))
+    }
+
+    /// How far the check of everything is, and what it found.
+    pub fn scrub_report(&self, permit: &Permit<access::Scrub>) -> Result<Arc<Report>, Denied> {
+        self.check(permit)?;
+        Ok(self.scrub.report())
+    }
+
+    /// Begins a scrub by itself where the last one began so long ago, in milliseconds, and goes on with one that is
+    /// under way for about so many bytes.
+    pub fn scrub_tick(
+        &self,
+        now: UtcMillis,
+        every_ms: Option<u64>,
+        bytes: u64,
+    ) -> Result<Ticked, StoreError> {
+        let report = self.scrub.report();
+        let due =
+            |every| report.round == 0 || now.get() >= report.started.get().saturating_add(every);
+        if report.phase.is_none() && every_ms.is_some_and(due) {
+            self.scrub.start(now)?;
+        }
+        self.scrub.tick(now, bytes)
     }
 
     /// Uploads swept at open because their leaf never came.

@@ -88,11 +88,13 @@ pub enum ActName {
     Status,
     /// Declare an interval of an older archive migrated.
     Migrate,
+    /// Have everything that is held checked while it is in use.
+    Scrub,
 }
 
 impl ActName {
     /// Every act.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Submit,
         Self::Checkpoint,
         Self::Prove,
@@ -101,6 +103,7 @@ impl ActName {
         Self::Reissue,
         Self::Status,
         Self::Migrate,
+        Self::Scrub,
     ];
 
     /// The roles that allow it, the plainest first: the first one that a principal has is recorded.
@@ -113,7 +116,7 @@ impl ActName {
             Self::Read => &[Provider, Auditor, Court],
             Self::Search | Self::Reissue => &[Provider, Court],
             Self::Status => &[Provider, Auditor, Operator, Monitor],
-            Self::Migrate => &[Operator],
+            Self::Migrate | Self::Scrub => &[Operator],
         }
     }
 }
@@ -151,7 +154,9 @@ acts! {
     /// [`ActName::Status`].
     Status,
     /// [`ActName::Migrate`].
-    Migrate
+    Migrate,
+    /// [`ActName::Scrub`].
+    Scrub
 }
 
 /// What an act of a court allows its bearer to see.
@@ -418,6 +423,7 @@ mod tests {
                 allows::<Reissue>(role),
                 allows::<Status>(role),
                 allows::<Migrate>(role),
+                allows::<Scrub>(role),
             ];
             let expected = ActName::ALL.map(|act| act.roles().contains(&role));
             assert_eq!(found, expected, "{role:?}");

@@ -24,6 +24,8 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Reissue/GetDuplicato", ActName::Reissue),
     ("ceralacca.v1.Operations/GetStatus", ActName::Status),
     ("ceralacca.v1.Operations/DeclareMigration", ActName::Migrate),
+    ("ceralacca.v1.Operations/StartScrub", ActName::Scrub),
+    ("ceralacca.v1.Operations/GetScrub", ActName::Scrub),
 ];
 
 /// The act of an RPC.

@@ -2,7 +2,8 @@
 
 use super::v1::operations_server::Operations as Rpc;
 use super::{STATEMENT_BYTES_MAX, Service, convert, status, v1};
-use crate::access::{Migrate, Status as StatusAct, authorize};
+use crate::access::{Migrate, Scrub, Status as StatusAct, authorize};
+use crate::audit::scrub::{Finding, Report};
 use crate::witnessed::WitnessState;
 use tonic::{Request, Response, Status};
 
@@ -46,6 +47,8 @@ impl Rpc for Service {
                     disk_bytes: state.disk_bytes,
                     witnessed_size: state.witnessed.get(),
                     witnesses: state.witnesses.iter().map(witness).collect(),
+                    scrubbed_ms: state.scrubbed.get(),
+                    damaged: state.damaged,
                 })
             };
             permits
@@ -93,5 +96,67 @@ impl Rpc for Service {
             time_ms: declared.time.get(),
             checkpoint: declared.checkpoint.to_string(),
         }))
+    }
+
+    async fn start_scrub(
+        &self,
+        request: Request<v1::StartScrubRequest>,
+    ) -> Result<Response<v1::StartScrubResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let permit = self.permit::<Scrub>(&caller, &request.into_inner().log)?;
+        let service = self.clone();
+        let start = move || {
+            let now = service.0.clock.wall();
+            let started = service.log(&permit)?.start_scrub(&permit, now);
+            let started = started.map_err(|_| status::denied())?;
+            started.map_err(|error| status::store(&error))
+        };
+        let round = self.0.reads.run(start).await?;
+        Ok(Response::new(v1::StartScrubResponse { round }))
+    }
+
+    async fn get_scrub(
+        &self,
+        request: Request<v1::GetScrubRequest>,
+    ) -> Result<Response<v1::GetScrubResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let permit = self.permit::<Scrub>(&caller, &request.into_inner().log)?;
+        let report = self.log(&permit)?.scrub_report(&permit);
+        let report = report.map_err(|_| status::denied())?;
+        Ok(Response::new(scrubbed(&report)))
+    }
+}
+
+fn scrubbed(report: &Report) -> v1::GetScrubResponse {
+    let counts = &report.counts;
+    let (leaves_done, leaves) = report.leaves;
+    let finding = |finding: &Finding| v1::ScrubFinding {
+        kind: finding.kind.clone(),
+        index: finding.index,
+        item: finding.item.clone(),
+        why: finding.why.clone(),
+        hangs: finding.hangs.clone(),
+    };
+    v1::GetScrubResponse {
+        round: report.round,
+        phase: report.phase.map_or("", |phase| phase.word()).to_owned(),
+        leaves_done,
+        leaves,
+        started_ms: report.started.get(),
+        finished_ms: report.finished.get(),
+        files: counts.files,
+        file_bytes: counts.file_bytes,
+        files_new: counts.files_new,
+        intervals: counts.intervals,
+        checkpoints: counts.checkpoints,
+        tiles: counts.tiles,
+        records: counts.records,
+        content_bytes: counts.content_bytes,
+        terms: counts.postings,
+        rows: counts.rows,
+        damaged: report.damaged,
+        findings: report.findings.iter().map(finding).collect(),
+        unreferenced: report.unreferenced.clone(),
+        failure: report.failure.clone().unwrap_or_default(),
     }
 }

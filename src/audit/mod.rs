@@ -3,16 +3,18 @@
 //! # Invariants
 //! 1. A reader sees the log as of one published checkpoint ([`Published`]); proofs are made for that or an
 //!    older size.
-//! 2. Nothing here writes.
+//! 2. Nothing here writes to a log.
 //!
 //! - `leaves`: leaves by range and by hash; `kept`: checkpoints that were kept
 //! - `rotations`: how the log's key was changed
 //! - [`fsck`]: rehashes all that is held; the oracle of the tests
+//! - [`scrub`]: the same in small steps while the log is in use, and the files below the rows
 
 pub mod fsck;
 mod kept;
 mod leaves;
 mod rotations;
+pub mod scrub;
 
 pub use kept::Kept;
 pub use leaves::{LEAVES_MAX, RUNS_MAX, Within};

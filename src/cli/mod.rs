@@ -16,8 +16,8 @@
 //! - [`rotate_key`], [`follow_key`]: a command each, for who runs a log and who audits it; [`rotations`]: the files between
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
 //! - [`audit`]: the auditor's, checked with the log's key alone
-//! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`status`]: a
-//!   command each, clients of a served archive
+//! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`scrub`],
+//!   [`status`]: a command each, clients of a served archive
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
 //! - [`witness`]: a witness of checkpoints, run by others
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
@@ -41,6 +41,7 @@ pub mod reissue;
 pub mod remote;
 pub mod rotate_key;
 pub mod rotations;
+pub mod scrub;
 pub mod search;
 pub mod serve;
 pub mod show;
@@ -106,6 +107,8 @@ enum Command {
     Reissue(reissue::Arguments),
     /// Checks a served archive with its key alone: checkpoints, leaves, proofs, samples; hashes only
     Audit(audit::Arguments),
+    /// Has a served archive check everything that a log holds while it is in use, and shows what is damaged
+    Scrub(scrub::Arguments),
     /// Tells how a served archive fares
     Status(status::Arguments),
     /// Follows the rotations of a log's key from one that was pinned, and prints the one that signs today
@@ -142,6 +145,7 @@ pub fn run() -> ExitCode {
         Command::Prove(arguments) => prove::run(arguments),
         Command::Reissue(arguments) => reissue::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
+        Command::Scrub(arguments) => scrub::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::VerifyAck(arguments) => verify_ack::run(arguments),

@@ -405,6 +405,27 @@ impl Remote {
         Ok(client.declare_migration(request).await?.into_inner())
     }
 
+    /// Has everything checked; gives the number of the round.
+    pub async fn start_scrub(&self) -> Answered<u64> {
+        let log = self.log.clone();
+        let mut client = OperationsClient::new(self.channel.clone());
+        let answer = client.start_scrub(v1::StartScrubRequest { log }).await?;
+        Ok(answer.into_inner().round)
+    }
+
+    /// How far that is, and what it found.
+    pub async fn scrub(&self) -> Answered<v1::GetScrubResponse> {
+        let log = self.log.clone();
+        let mut client = OperationsClient::new(self.channel.clone());
+        let answer = client.get_scrub(v1::GetScrubRequest { log }).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Waits before it asks again.
+    pub async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
     /// The log, as requests name it.
     pub fn log(&self) -> &str {
         &self.log

@@ -50,6 +50,14 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
             true => "SUSPENDED: the clock stepped",
             false => "on time",
         };
+        let scrubbed = match log.scrubbed_ms {
+            0 => "not yet".to_owned(),
+            ms => show::utc(UtcMillis::new(ms)),
+        };
+        let damaged = match log.damaged {
+            0 => "nothing found".to_owned(),
+            many => format!("{many} DAMAGED: ceralacca scrub names them"),
+        };
         writeln!(out, "\nLog {}", show::printable(&log.log))?;
         for (name, value) in [
             ("origin", log.origin.clone()),
@@ -59,6 +67,8 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
             ("interval since", interval),
             ("cuts", cuts.to_owned()),
             ("bytes on disk", log.disk_bytes.to_string()),
+            ("scrubbed", scrubbed),
+            ("damage", damaged),
         ] {
             writeln!(out, "  {name:<16}{}", show::printable(&value))?;
         }
@@ -100,6 +110,8 @@ fn to_json(status: &v1::GetStatusResponse) -> Value {
             "disk_bytes": log.disk_bytes,
             "witnessed_size": log.witnessed_size,
             "witnesses": log.witnesses.iter().map(witness_json).collect::<Vec<_>>(),
+            "scrubbed_ms": log.scrubbed_ms,
+            "damaged": log.damaged,
         })
     });
     json!({

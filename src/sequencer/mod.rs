@@ -30,7 +30,7 @@ mod writer;
 
 pub use interval::{Schedule, ScheduleError, Span};
 pub use queue::{QueueLimits, SubmitError};
-pub use recover::{OpenError, Parts, Recovered, identity, tip};
+pub use recover::{OpenError, Parts, Recovered, frontier, identity, tip};
 pub use rotation::RotateError;
 
 use crate::keyring::IntervalKeys;

@@ -100,6 +100,8 @@ struct File {
     #[serde(default)]
     trust: TrustEntry,
     #[serde(default)]
+    scrub: ScrubEntry,
+    #[serde(default)]
     limits: LimitsEntry,
     witness: Option<witness::Entry>,
     #[serde(default)]
@@ -147,6 +149,13 @@ struct TrustEntry {
     #[serde(default)]
     directories: Vec<PathBuf>,
     reread_seconds: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScrubEntry {
+    every_hours: Option<u64>,
+    bytes_per_second: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -238,6 +247,15 @@ pub struct StaticFace {
     pub connections_max: usize,
 }
 
+/// How everything that is held is checked while it is in use.
+#[derive(Clone, Copy, Debug)]
+pub struct Scrubbing {
+    /// From the beginning of one round to that of the next, in milliseconds; none where it is only done when asked for.
+    pub every_ms: Option<u64>,
+    /// What it may read, of each log.
+    pub bytes_per_second: u64,
+}
+
 /// A configuration that can be served. Fields as in [`EXAMPLE`].
 #[derive(Debug)]
 pub struct Config {
@@ -263,6 +281,8 @@ pub struct Config {
     pub trust: TrustFiles,
     /// Who cosigns checkpoints; none where nobody is asked.
     pub witnesses: Option<Witnesses>,
+    /// How the logs are scrubbed.
+    pub scrubbing: Scrubbing,
     /// The logs.
     pub logs: Vec<LogId>,
     /// Logs of the Ministry of Justice's provider.
@@ -365,11 +385,21 @@ impl Config {
                 .witness
                 .map(|entry| witness::read(entry, folder))
                 .transpose()?,
+            scrubbing: scrubbing(&file.scrub)?,
             logs,
             justice,
             principals,
         })
     }
+}
+
+fn scrubbing(entry: &ScrubEntry) -> Result<Scrubbing, ConfigError> {
+    let every = entry.every_hours.unwrap_or(7 * 24);
+    let bytes = above("scrub.bytes_per_second", entry.bytes_per_second)?;
+    Ok(Scrubbing {
+        every_ms: (every > 0).then(|| every.saturating_mul(3_600_000)),
+        bytes_per_second: bytes.unwrap_or(8 << 20),
+    })
 }
 
 fn static_face(entry: StaticEntry) -> Result<StaticFace, ConfigError> {

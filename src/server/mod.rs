@@ -8,6 +8,7 @@
 
 pub mod config;
 mod incoming;
+mod scrub;
 mod static_face;
 mod trust;
 mod witness;
@@ -184,6 +185,7 @@ async fn serve_until(
         None => JoinSet::new(),
         Some(witnesses) => ask(witnesses, &archive, &clock)?,
     };
+    let (scrubbed, scrub_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let service = Service::new(archive, config.principals, clock, config.limits);
     let mut routes = service.routes()?;
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -191,6 +193,13 @@ async fn serve_until(
     routes.add_service(health_service);
     let (listener, address) = listen(config.listen).await?;
     let (stop_face, face_stops) = watch::channel(false);
+    let stops = stop_face.subscribe();
+    let scrubbing = tokio::spawn(scrub::follow(
+        scrubbed,
+        scrub_clock,
+        config.scrubbing,
+        stops,
+    ));
     let mut static_address = None;
     let face = match &config.static_face {
         None => None,
@@ -233,6 +242,8 @@ async fn serve_until(
     stop_face.send_replace(true);
     let all = async {
         let ended = serving.await;
+        // A panic there was told; what it did not finish is done again.
+        let _ = scrubbing.await;
         if let Some(face) = face {
             // A panic there is a broken invariant of ours; nothing was to be saved.
             let _ = face.await;

@@ -14,10 +14,12 @@ pub mod cf;
 pub mod memory;
 pub mod outside;
 pub mod rocks;
+pub mod scrub_folder;
 
 use cf::{ColumnFamily, Family, Malformed};
 use std::io;
 use std::marker::PhantomData;
+use std::path::Path;
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -257,6 +259,39 @@ pub trait Store: Send + Sync {
 
     /// Brings everything to disk and compacts it: for measuring and for `fsck` of files, not for use.
     fn settle(&self) -> Result<(), StoreError>;
+
+    /// Names the files the store is made of now, and opens them anew as recovery would; `look` is given what that
+    /// reads. `scratch` is a folder of this call's own on the same file system, gone on return. `None` where there
+    /// are no files.
+    fn inspect(
+        &self,
+        _scratch: &Path,
+        _look: &mut dyn FnMut(&dyn Store),
+    ) -> Result<Option<Inspection>, StoreError> {
+        Ok(None)
+    }
+}
+
+/// What [`Store::inspect`] found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Inspection {
+    /// Every file the store references, by name. Sizes of MANIFEST and WAL are as of that moment.
+    pub files: Vec<StoreFile>,
+    /// What does not open, and why; without a name it is the whole.
+    pub faults: Vec<(Option<String>, String)>,
+}
+
+/// A file that a store references.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoreFile {
+    /// Its name in the folder of the database.
+    pub name: String,
+    /// Its length, in bytes.
+    pub bytes: u64,
+    /// The family whose rows it holds, where the engine says it: of tables.
+    pub family: Option<String>,
+    /// The first and the last key in it, where the engine says it.
+    pub keys: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Typed reading over any store.

@@ -8,8 +8,10 @@
 //! 4. Memory is bounded by the constants below, whatever the size of the archive; so is the time to open,
 //!    because files are opened on first use and the WAL has a limit.
 
+mod inspect;
+
 use super::cf::Family;
-use super::{Batch, Change, KeyRange, Order, RawRow, Scan, Store, StoreError};
+use super::{Batch, Change, Inspection, KeyRange, Order, RawRow, Scan, Store, StoreError};
 use rocksdb::{
     BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompactionStyle,
     DBCompressionType, DBRecoveryMode, Direction, ErrorKind, IngestExternalFileOptions,
@@ -256,6 +258,14 @@ impl Store for RocksStore {
                 .compact_range_cf(&handle, None::<&[u8]>, None::<&[u8]>);
         }
         Ok(())
+    }
+
+    fn inspect(
+        &self,
+        scratch: &Path,
+        look: &mut dyn FnMut(&dyn Store),
+    ) -> Result<Option<Inspection>, StoreError> {
+        inspect::inspect(self, scratch, look).map(Some)
     }
 }
 

@@ -51,7 +51,7 @@ const FORMATS: &[&[&str]] = &[
 
 /// Engine, and the files, or folders ending in a slash, that may name it.
 const DOORS: &[(&str, &[&str])] = &[
-    ("rocksdb", &["src/store/rocks.rs"]),
+    ("rocksdb", &["src/store/rocks.rs", "src/store/rocks/"]),
     ("rs_merkle", &["formats/src/oracle.rs"]),
     (
         "blake3",
@@ -83,6 +83,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/rotate_key.rs",
             "src/cli/follow_key.rs",
             "src/cli/prove.rs",
+            "src/cli/scrub.rs",
             "src/cli/search.rs",
             "src/cli/status.rs",
             "src/cli/transaction.rs",
@@ -146,6 +147,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cosigning/mod.rs",
             "src/witness/http.rs",
             "src/server/trust.rs",
+            "src/server/scrub.rs",
         ],
     ),
     (
@@ -209,6 +211,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/rotations.rs",
             "src/cli/reissue.rs",
             "src/cli/remote.rs",
+            "src/cli/scrub.rs",
             "src/cli/search.rs",
             "src/cli/status.rs",
             "src/cli/transaction.rs",
@@ -240,6 +243,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/rotations.rs",
             "src/cli/reissue.rs",
             "src/cli/remote.rs",
+            "src/cli/scrub.rs",
             "src/cli/search.rs",
             "src/cli/status.rs",
             "src/cli/transaction.rs",

@@ -21,6 +21,7 @@ mod remote_cli;
 mod remote_log;
 mod remote_transaction;
 mod rotation;
+mod scrub;
 mod services;
 mod static_face;
 mod store;

@@ -244,6 +244,14 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
                 .await
                 .map(drop)
         }
+        "ceralacca.v1.Operations/StartScrub" => {
+            let request = v1::StartScrubRequest { log };
+            clients.operations.start_scrub(request).await.map(drop)
+        }
+        "ceralacca.v1.Operations/GetScrub" => {
+            let request = v1::GetScrubRequest { log };
+            clients.operations.get_scrub(request).await.map(drop)
+        }
         other => panic!("{other} has no call here"),
     }
 }
