@@ -68,7 +68,9 @@ impl Work {
         self.state.counts.rows += page.rows;
         self.state.cursor = match page.next {
             Some(next) => Cursor::Rows(family, next),
-            None => Cursor::Rows(family + 1, Vec::new()),
+            // A kept cursor names a family that there is.
+            None if family + 1 < Family::ALL.len() => Cursor::Rows(family + 1, Vec::new()),
+            None => Cursor::End,
         };
         page.bytes
     }
