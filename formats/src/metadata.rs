@@ -91,6 +91,9 @@ pub struct TraceRecord {
     pub companion: Option<Integer>,
     /// Where the facts come from a line of an archived log file: which.
     pub source: Option<Box<SourceLine>>,
+    /// Digests of the content that an evidence of the European system states: address of the algorithm, a space,
+    /// hexadecimal digits.
+    pub content_digests: Vec<Text>,
     /// What was remarked of that line: codes of a closed list (`docs/findings.md`).
     pub findings: Vec<Text>,
     /// Where the record is of a migrated interval: what its term runs from.
@@ -316,6 +319,9 @@ pub fn metadata_digest(canonical: &[u8]) -> Sha256 {
 impl TraceRecord {
     fn write(&self, w: &mut ObjectWriter<'_>) {
         w.maybe_integer("companion", self.companion);
+        if !self.content_digests.is_empty() {
+            w.texts("content_digests", &self.content_digests);
+        }
         w.maybe_text("delivered_to", self.delivered_to.as_ref());
         w.maybe_text("direction", self.direction.as_ref());
         w.maybe_text("error", self.error.as_ref());
@@ -383,6 +389,7 @@ impl TraceRecord {
             taken_over: r.texts("taken_over")?,
             companion: r.integer("companion")?,
             source: r.object("source", SourceLine::read)?.map(Box::new),
+            content_digests: r.texts("content_digests")?,
             findings: r.texts("findings")?,
             migrated: r.object("migrated", Migrated::read)?,
         })
@@ -803,6 +810,7 @@ mod tests {
             taken_over: vec!["destinatario@pec.example.org".into()],
             companion: Some((-1).into()),
             source: Some(Box::new(line())),
+            content_digests: vec!["http://www.w3.org/2001/04/xmlenc#sha256 00ff".into()],
             findings: vec!["year-from-file".into()],
             migrated: Some(migrated()),
             ..sample()

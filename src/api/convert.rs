@@ -73,6 +73,7 @@ pub(super) fn trace(record: v1::TraceRecord) -> Result<TraceRecord, Status> {
         error: text(record.error),
         error_detail: text(record.error_detail),
         taken_over: texts(record.taken_over),
+        content_digests: texts(record.content_digests),
         // Only what the archive read itself names its source, and only it says what is migrated.
         ..TraceRecord::default()
     })
@@ -105,6 +106,7 @@ fn trace_shown(record: &TraceRecord) -> v1::TraceRecord {
         error: shown(record.error.as_ref()),
         error_detail: shown(record.error_detail.as_ref()),
         taken_over: all_shown(&record.taken_over),
+        content_digests: all_shown(&record.content_digests),
         source: record.source.as_deref().map(source::line),
         findings: all_shown(&record.findings),
         migrated: record.migrated.as_ref().map(source::migrated),

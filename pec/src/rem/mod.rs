@@ -120,6 +120,19 @@ pub struct PartDigest {
     pub value: Option<Vec<u8>>,
 }
 
+impl PartDigest {
+    /// Algorithm and digest as a trace record has them; none where one of them is missing.
+    fn shown(&self) -> Option<Text> {
+        let (algorithm, value) = (self.algorithm.as_ref()?, self.value.as_ref()?);
+        let mut shown = algorithm.as_bytes().to_vec();
+        shown.push(b' ');
+        for octet in value {
+            shown.extend_from_slice(format!("{octet:02x}").as_bytes());
+        }
+        Some(shown.as_slice().into())
+    }
+}
+
 /// What an evidence says. Texts have no white space around them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Evidence {
@@ -180,6 +193,7 @@ impl Evidence {
                 })
                 .collect(),
             message_ids: Vec::from_iter(self.message_id.clone()),
+            content_digests: self.digests.iter().filter_map(PartDigest::shown).collect(),
             ..TraceRecord::default()
         })
     }

@@ -117,6 +117,8 @@ fn the_record_of_the_log_holds_what_has_a_place_there_and_no_digest_as_an_addres
             kind: None,
         }],
         message_ids: vec!["alfa.1@pec.alfa.example".into()],
+        // One without an algorithm, or in no base64, is none.
+        content_digests: vec!["http://www.w3.org/2001/04/xmlenc#sha256 706563".into()],
         ..TraceRecord::default()
     };
     assert_eq!(record, expected);

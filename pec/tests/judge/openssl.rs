@@ -345,7 +345,7 @@ fn every_form_openssl_makes_is_judged_or_said_to_be_unsupported() {
 }
 
 /// How many messages are compared, unless `CERALACCA_DIFFERENTIAL` says.
-const COMPARED: usize = 300;
+const COMPARED: usize = 1000;
 
 /// Where a difference is one that is known; everything else fails the test.
 ///
