@@ -336,6 +336,16 @@ async fn the_program_follows_the_log_through_rotations_witnesses_and_its_own_pas
     let mut rotations = Vec::new();
     for turn in 0..3 {
         submit(&served, LOG, 100 + 300 * turn).await;
+        // A monitor that pinned the first key follows too, from a state under any of the keys; twice, so that it
+        // also begins with one of today's.
+        for _ in 0..2 {
+            let arguments = [
+                "monitor", "--once", "--replay", "--state", "stato", "--key", &first,
+            ];
+            let folder = served.installation.path("");
+            let output = served.command(&folder, &arguments).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
         let prefix = served.static_face.clone().unwrap();
         let note = curl(&[], &format!("{prefix}/checkpoint")).2;
         std::fs::write(path(&served, &format!("older-{turn}")), note).unwrap();
