@@ -15,6 +15,7 @@
 //! - [`canonical`], [`metadata`]: what a commitment is over, beside the content
 //! - [`secret`], [`encrypt`]: class secrets, derived keys; compress, then encrypt
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
+//! - [`map`]: which identificativi an interval holds, and which not
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
 //! - [`rotation`]: the keys of a log, followed from the first
@@ -41,6 +42,7 @@ pub mod digest;
 pub mod encrypt;
 pub mod id;
 pub mod leaf;
+pub mod map;
 pub mod metadata;
 pub mod monitor;
 pub mod note;

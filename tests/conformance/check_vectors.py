@@ -322,6 +322,37 @@ def sample(path):
     shown("sample.txt: first line", path.read_text("ascii").splitlines()[0])
 
 
+def interval_map(path):
+    empty = [bytes(32)]
+    for _ in range(256):
+        empty.append(sha256(b"\3", empty[-1], empty[-1]))
+
+    def node(depth, keys):
+        if not keys:
+            return empty[256 - depth]
+        if depth == 256:
+            return sha256(b"\2", *keys[0])
+        halves = [[k for k in keys if k[0][depth // 8] >> 7 - depth % 8 & 1 == side] for side in (0, 1)]
+        return sha256(b"\3", *(node(depth + 1, half) for half in halves))
+
+    keys = sorted((sha256(bytes([i])), sha256(b"v", bytes([i]))) for i in range(3))
+    halves = [[k for k in keys if k[0][0] >> 7 == side] for side in (0, 1)]
+    salt = b"\7" * 32
+    file = b"CLXMAP1\n" + b"\1" + bytes(7) + sha256(salt) + b"".join(k + v for k, v in keys)
+    file += node(0, keys) + node(1, halves[0]) + node(1, halves[1]) + struct.pack(">QQQ", 0, len(halves[0]), 3)
+    found = {
+        "key": sha256(b"PEC-DAYMAP-v1\0", salt, b"\1", b"opec1.20261121@pec.example.test"),
+        "value": sha256(struct.pack(">I", 2), b"\1" * 32, b"\2" * 32),
+        "salt digest": sha256(salt),
+        "EMPTY[256]": empty[256],
+        "root": node(0, keys),
+        "file of the three keys, bits 1, SHA-256": sha256(file),
+    }
+    lines = path.read_text("ascii").splitlines()
+    for name, value in found.items():
+        check(f"map.txt: {name}", f"{name} {value.hex()}" in lines)
+
+
 def families(path):
     """One row of every family and kind of row: `family: key => value`."""
     record, unit = struct.Struct(">QHQ").pack, struct.Struct(">QH").pack
@@ -619,6 +650,7 @@ FILES = {
         "dictionaries.txt": dictionaries,
         "acknowledgement.json": acknowledgement,
         "sample.txt": sample,
+        "map.txt": interval_map,
         "add-checkpoint.txt": add_checkpoint,
         "monitor-state.txt": monitor_state,
         "record.tlog-proof": proof,

@@ -38,6 +38,7 @@ const FORMATS: &[&[&str]] = &[
     ],
     &[
         "encrypt",
+        "map",
         "oracle",
         "proof",
         "acknowledgement",
