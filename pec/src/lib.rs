@@ -21,7 +21,7 @@
 //! - `daticert`, `xml`, `time`: the facts, the XML they come from, and their time
 //! - [`digests`], [`judge`]: digests of what is signed, and what a signature is worth
 //! - [`logs`]: log files of providers, to trace records; `facts`: what fits into one
-//! - [`tsp`]: time-stamps (RFC 3161), verified over the octets they are of
+//! - [`tsp`]: time-stamps (RFC 3161), verified over the octets they are of; [`cades`]: baseline signatures
 //! - [`transaction`]: what became of a message, recipient by recipient
 //! - [`brief`]: brief receipts and their hashes; [`rem`]: evidence of the European system; `mime`: parts in memory
 #![forbid(unsafe_code)]
@@ -38,6 +38,7 @@
 
 mod agreement;
 pub mod brief;
+pub mod cades;
 
 mod conclude;
 mod daticert;

@@ -79,6 +79,8 @@ pub(crate) struct SignerInfo<'a> {
     pub attributes: Option<Value<'a>>,
     algorithm: AlgorithmId<'a>,
     signature: Cow<'a, [u8]>,
+    /// The unsigned attributes, as they came.
+    pub unsigned: Option<Value<'a>>,
 }
 
 enum SignerId<'a> {
@@ -313,7 +315,13 @@ impl<'a> SignerInfo<'a> {
             attributes: inside.optional(ber::CONTEXT_0),
             algorithm: AlgorithmId::of(inside.expect(ber::SEQUENCE)?)?,
             signature: inside.next()?.octets(ber::OCTET_STRING)?,
+            unsigned: inside.optional(ber::CONTEXT_1),
         })
+    }
+
+    /// The octets of the signature.
+    pub(crate) fn signature(&self) -> &[u8] {
+        &self.signature
     }
 }
 

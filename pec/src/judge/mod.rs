@@ -30,6 +30,7 @@ mod constraints;
 pub mod directory;
 pub mod explain;
 pub mod ground;
+pub(crate) mod known;
 pub mod ocsp;
 pub mod path;
 pub mod revocation;

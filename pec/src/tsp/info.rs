@@ -69,6 +69,19 @@ impl Info {
         })
     }
 
+    /// Whether the nonce is this number, whatever zeros stand before either.
+    pub fn nonce_is(&self, asked: &[u8]) -> bool {
+        let significant = |octets: &[u8]| {
+            let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+            octets.get(zeros..).unwrap_or_default().to_vec()
+        };
+        let Some(nonce) = &self.nonce else {
+            return false;
+        };
+        let is_negative = |octets: &[u8]| octets.first().is_some_and(|first| *first >= 0x80);
+        is_negative(nonce) == is_negative(asked) && significant(nonce) == significant(asked)
+    }
+
     /// Makes the digest that [`super::Token::verify`] asks for, of octets that pass.
     pub fn hasher(&self) -> Imprint {
         Imprint(Context::new(self.algorithm.algorithm()))
@@ -177,10 +190,13 @@ fn number(content: &[u8]) -> Option<u64> {
 }
 
 /// An object identifier in dotted decimal.
-fn dotted(content: &[u8]) -> Option<String> {
-    let (mut arcs, mut arc) = (Vec::new(), 0u64);
+pub(super) fn dotted(content: &[u8]) -> Option<String> {
+    // 128 bits: the arcs below 2.25 are UUIDs (Rec. ITU-T X.667).
+    let (mut arcs, mut arc) = (Vec::new(), 0u128);
     for octet in content {
-        arc = arc.checked_mul(128)?.checked_add(u64::from(octet & 0x7f))?;
+        arc = arc
+            .checked_mul(128)?
+            .checked_add(u128::from(octet & 0x7f))?;
         if octet & 0x80 == 0 {
             arcs.push(std::mem::take(&mut arc));
         }
@@ -254,6 +270,13 @@ mod tests {
         let policy = [0x2b, 0x06, 0x01, 0x04, 0x01, 0x86, 0x8d, 0x1f, 0x01];
         assert_eq!(dotted(&policy).unwrap(), "1.3.6.1.4.1.99999.1");
         assert_eq!(dotted(&[0x88, 0x37]).unwrap(), "2.999");
+        let mut uuid = vec![0x69, 0x83];
+        uuid.extend([0xff; 17]);
+        uuid.push(0x7f);
+        let largest = format!("2.25.{}", u128::MAX);
+        assert_eq!(dotted(&uuid).unwrap(), largest);
+        uuid[1] = 0x84;
+        assert_eq!(dotted(&uuid), None);
         assert_eq!(dotted(&[0x2b, 0x86]), None);
         assert_eq!(dotted(&[]), None);
     }

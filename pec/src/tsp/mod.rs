@@ -15,12 +15,16 @@
 //! 4. The octets of a token are never written again: what is kept is what came.
 //!
 //! # Not here
-//! The request (nonce, policy asked for): whoever asked compares [`Info::nonce`] and [`Info::policy`]. Base64 and
+//! What goes out: whoever asked compares [`Info::nonce_is`] and [`Info::policy`]. Base64 and
 //! PEM. RFC 3161 section 4 lets tokens older than a revocation stand for some reasons of it: here none stands
 //! whose signer was ever revoked ([`Refusal::Revoked`]).
 
+mod answer;
+mod asked;
 mod info;
 
+pub use answer::{Answer, Failure};
+pub use asked::Asked;
 pub use info::{ACCURACY_MS_MAX, Accuracy, Imprint, Info};
 
 use crate::digests::DigestAlgorithm;
@@ -28,8 +32,9 @@ use crate::digests::SignedDigests;
 use crate::judge::ber::{self, Value};
 use crate::judge::certificate::Certificate;
 use crate::judge::cms::{Content, SignedData};
+use crate::judge::known::of_chain;
 use crate::judge::path::Search;
-use crate::judge::revocation::{self, Crl};
+use crate::judge::revocation::Crl;
 use crate::judge::verify::AlgorithmId;
 use crate::judge::{Ground, Revocation, Signer, Times, Trust};
 
@@ -201,9 +206,13 @@ pub struct Verified {
     pub signer: Signer,
     /// SHA-256 of each certificate of the chain, the signer's first.
     pub chain: Vec<Vec<u8>>,
+    /// The certificates of the chain, DER, the signer's first and the root last.
+    pub certificates: Vec<Vec<u8>>,
+    /// The latest instant at which every certificate of the chain is valid, in milliseconds since 1970.
+    pub valid_until_ms: i64,
     /// Whether imprint or signature rest on SHA-1.
     pub is_weak: bool,
-    /// Whether CRLs at hand say that the signer's certificate was good.
+    /// Whether CRLs or OCSP responses at hand say that the signer's certificate was good.
     pub is_revocation_known: bool,
 }
 
@@ -235,6 +244,18 @@ impl<'a> Token<'a> {
     /// `trust` holds the roots of time-stamping authorities, and what helps to reach them; `times` says when it was
     /// received.
     pub fn verify(&self, imprint: &[u8], trust: &Trust, times: Times) -> Result<Verified, Refusal> {
+        self.verify_at(self.info.gen_ms, imprint, trust, times)
+    }
+
+    /// The same, with the chain and its revocation looked at as of another instant, in milliseconds since 1970:
+    /// whether a token still holds when a later one covers it (RFC 4998 section 5.3).
+    pub fn verify_at(
+        &self,
+        at_ms: i64,
+        imprint: &[u8],
+        trust: &Trust,
+        times: Times,
+    ) -> Result<Verified, Refusal> {
         if imprint != self.info.imprint {
             return Err(Refusal::ImprintDiffers);
         }
@@ -265,48 +286,46 @@ impl<'a> Token<'a> {
         if !is_for_time_stamps(certificate) {
             return Err(Refusal::Purpose);
         }
-        let search = Search::new(trust, &own, self.info.gen_ms).for_other_purposes();
+        let search = Search::new(trust, &own, at_ms).for_other_purposes();
         let chain = search.chain(certificate).map_err(|grounds| {
             Refusal::Chain(grounds.first().copied().unwrap_or(Ground::IssuerUnknown))
         })?;
         let crls = data.crls.iter().filter_map(|der| Crl::read(der));
         let crls: Vec<_> = crls.collect();
-        let is_revocation_known = self.revocation(&chain, &crls, trust)?;
+        let is_revocation_known = revocation_known(at_ms, &chain, &crls, trust)?;
         let weak = [claim.digest, claim.signature.map(|s| s.digest)];
         let weak = weak.contains(&Some(DigestAlgorithm::Sha1));
         Ok(Verified {
             info: self.info.clone(),
             signer: Signer::of(certificate),
             chain: chain.iter().map(|c| sha256(c.der)).collect(),
+            certificates: chain.iter().map(|c| c.der.to_vec()).collect(),
+            valid_until_ms: chain.iter().map(|c| c.until_ms).min().unwrap_or(at_ms),
             is_weak: weak || self.info.algorithm == DigestAlgorithm::Sha1,
             is_revocation_known,
         })
     }
+}
 
-    /// Whether the CRLs at hand know the signer's certificate for good; an error if any of the chain was revoked.
-    fn revocation(
-        &self,
-        chain: &[Certificate<'_>],
-        crls: &[Crl],
-        trust: &Trust,
-    ) -> Result<bool, Refusal> {
-        let mut known = false;
-        for (place, pair) in chain.windows(2).enumerate() {
-            let [certificate, issuer] = pair else {
-                continue;
-            };
-            let all = trust.crls.iter().chain(crls);
-            let gen_ms = self.info.gen_ms;
-            match revocation::status(all, certificate, issuer, gen_ms, &trust.memo) {
-                // An authority that was revoked later had issued the certificate while it was good.
-                Revocation::Later(_) if place > 0 => {}
-                Revocation::Revoked(_) | Revocation::Later(_) => return Err(Refusal::Revoked),
-                Revocation::Good => known |= place == 0,
-                Revocation::Unknown => {}
-            }
+/// Whether CRLs or OCSP responses at hand know the signer's certificate for good; an error if any of the chain was
+/// revoked.
+fn revocation_known(
+    at_ms: i64,
+    chain: &[Certificate<'_>],
+    crls: &[Crl],
+    trust: &Trust,
+) -> Result<bool, Refusal> {
+    let mut known = false;
+    for (place, said) in of_chain(chain, crls, trust, at_ms).into_iter().enumerate() {
+        match said {
+            // An authority that was revoked later had issued the certificate while it was good.
+            Revocation::Later(_) if place > 0 => {}
+            Revocation::Revoked(_) | Revocation::Later(_) => return Err(Refusal::Revoked),
+            Revocation::Good => known |= place == 0,
+            Revocation::Unknown => {}
         }
-        Ok(known)
     }
+    Ok(known)
 }
 
 /// The token within an answer, or the token itself.
@@ -333,7 +352,7 @@ fn token_of(bytes: &[u8]) -> Result<&[u8], Refusal> {
 }
 
 /// RFC 5035 section 5, RFC 5816: the first certificate named is the signer's. Where both versions stand, both.
-fn names_signer(attributes: Value<'_>, signer: &Certificate<'_>) -> Result<(), Refusal> {
+pub(crate) fn names_signer(attributes: Value<'_>, signer: &Certificate<'_>) -> Result<(), Refusal> {
     let mut found = false;
     let all = attributes.inside().rest(ITEMS_MAX);
     for attribute in all.ok_or(Refusal::SigningCertificateMissing)? {
