@@ -8,6 +8,10 @@
 //!
 //! # Map
 //! - [`stamp`]: a time-stamp asked for and had; [`seal_key`]: the key that seals
+//! - `asn1`, `oids`, `signed_data`: DER, the identifiers in it, CMS with one signer
+//! - [`software_key`], [`certificates`]: a seal key in memory; certificates of a development installation
+//! - [`tsp`]: the request of a time-stamp and the checks of its answer; [`authority`]: the development authority
+//! - [`cades`]: signatures, with and without a time-stamp
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -20,8 +24,16 @@
     )
 )]
 
+mod asn1;
+pub mod authority;
+pub mod cades;
+pub mod certificates;
+mod oids;
 pub mod seal_key;
+mod signed_data;
+pub mod software_key;
 pub mod stamp;
+pub mod tsp;
 
 pub use seal_key::{SealError, SealSigner};
 pub use stamp::{Imprint, StampError, Stamped, Stamper};
