@@ -11,7 +11,7 @@
 //! - `asn1`, `oids`, `signed_data`: DER, the identifiers in it, CMS with one signer
 //! - [`software_key`], [`certificates`]: a seal key in memory; certificates of a development installation
 //! - [`tsp`]: the request of a time-stamp and the checks of its answer; [`authority`]: the development authority
-//! - [`cades`]: signatures, with and without a time-stamp
+//! - [`cades`]: signatures, with and without a time-stamp; [`pindex`]: the index of a package
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -29,6 +29,7 @@ pub mod authority;
 pub mod cades;
 pub mod certificates;
 mod oids;
+pub mod pindex;
 pub mod seal_key;
 mod signed_data;
 pub mod software_key;

@@ -3,6 +3,7 @@
 //! A missing program fails in CI and is skipped aloud elsewhere.
 
 mod foreign;
+mod indices;
 mod made;
 mod map;
 mod signatures;
