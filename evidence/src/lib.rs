@@ -7,6 +7,7 @@
 //! 3. What was signed or stamped is kept and hashed as octets, never written again.
 //!
 //! # Map
+//! - [`ers`]: evidence records (RFC 4998), their trees, renewal and verification
 //! - [`stamp`]: a time-stamp asked for and had; [`seal_key`]: the key that seals
 //! - `asn1`, `oids`, `signed_data`: DER, the identifiers in it, CMS with one signer
 //! - [`software_key`], [`certificates`]: a seal key in memory; certificates of a development installation
@@ -28,6 +29,7 @@ mod asn1;
 pub mod authority;
 pub mod cades;
 pub mod certificates;
+pub mod ers;
 mod oids;
 pub mod pindex;
 pub mod seal_key;

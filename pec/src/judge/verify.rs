@@ -216,6 +216,16 @@ impl<'a> PublicKey<'a> {
         Self { kind, bytes }
     }
 
+    /// Its length: the modulus of an RSA key, the order of a curve; 0 where it is not known.
+    pub(crate) fn bits(&self) -> usize {
+        match self.kind {
+            KeyKind::Rsa { bits } => bits,
+            KeyKind::P256 => 256,
+            KeyKind::P384 => 384,
+            KeyKind::Unknown => 0,
+        }
+    }
+
     /// Whether it is shorter than what is held strong.
     pub(crate) fn is_short(&self) -> bool {
         matches!(self.kind, KeyKind::Rsa { bits } if bits < RSA_BITS_STRONG)

@@ -84,7 +84,7 @@ impl Info {
 
     /// Makes the digest that [`super::Token::verify`] asks for, of octets that pass.
     pub fn hasher(&self) -> Imprint {
-        Imprint(Context::new(self.algorithm.algorithm()))
+        Imprint::new(self.algorithm)
     }
 }
 
@@ -93,6 +93,11 @@ impl Info {
 pub struct Imprint(Context);
 
 impl Imprint {
+    /// Of no octets yet.
+    pub fn new(algorithm: DigestAlgorithm) -> Self {
+        Self(Context::new(algorithm.algorithm()))
+    }
+
     /// Takes the next octets.
     pub fn push(&mut self, bytes: &[u8]) {
         self.0.update(bytes);

@@ -36,7 +36,7 @@ use crate::judge::known::of_chain;
 use crate::judge::path::Search;
 use crate::judge::revocation::Crl;
 use crate::judge::verify::AlgorithmId;
-use crate::judge::{Ground, Revocation, Signer, Times, Trust};
+use crate::judge::{Ground, Revocation, SignatureAlgorithm, Signer, Times, Trust};
 
 /// The longest answer that is read: tokens with their certificates and CRLs have some kilobytes.
 pub const TOKEN_BYTES_MAX: usize = 4 << 20;
@@ -210,10 +210,36 @@ pub struct Verified {
     pub certificates: Vec<Vec<u8>>,
     /// The latest instant at which every certificate of the chain is valid, in milliseconds since 1970.
     pub valid_until_ms: i64,
+    /// What the token rests on: its own signature first, then that under each certificate below the root.
+    pub signatures: Vec<SignedWith>,
     /// Whether imprint or signature rest on SHA-1.
     pub is_weak: bool,
     /// Whether CRLs or OCSP responses at hand say that the signer's certificate was good.
     pub is_revocation_known: bool,
+}
+
+/// How something was signed, and with how long a key.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SignedWith {
+    /// The algorithm.
+    pub algorithm: SignatureAlgorithm,
+    /// The length of the key in bits: the modulus of RSA, the order of a curve.
+    pub key_bits: usize,
+}
+
+impl SignedWith {
+    /// All that a chain rests on. The root is trusted for itself: its own signature says nothing.
+    fn all(token: Option<SignatureAlgorithm>, chain: &[Certificate<'_>]) -> Vec<Self> {
+        let below = chain.iter().map(|c| c.signature_algorithm.signature(None));
+        let algorithms = std::iter::once(token).chain(below);
+        let signed = algorithms.zip(chain).filter_map(|(algorithm, by)| {
+            Some(Self {
+                algorithm: algorithm?,
+                key_bits: by.key.bits(),
+            })
+        });
+        signed.collect()
+    }
 }
 
 impl<'a> Token<'a> {
@@ -301,6 +327,7 @@ impl<'a> Token<'a> {
             chain: chain.iter().map(|c| sha256(c.der)).collect(),
             certificates: chain.iter().map(|c| c.der.to_vec()).collect(),
             valid_until_ms: chain.iter().map(|c| c.until_ms).min().unwrap_or(at_ms),
+            signatures: SignedWith::all(claim.signature, &chain),
             is_weak: weak || self.info.algorithm == DigestAlgorithm::Sha1,
             is_revocation_known,
         })

@@ -3,7 +3,7 @@
 //! A missing openssl fails in CI and is skipped aloud elsewhere.
 
 use ceralacca_pec::DigestAlgorithm;
-use ceralacca_pec::judge::{Ground, Material, Times, Trust};
+use ceralacca_pec::judge::{Ground, Material, Scheme, SignatureAlgorithm, Times, Trust};
 use ceralacca_pec::tsp::{Accuracy, Refusal, TOKEN_BYTES_MAX, Token, Verified};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
@@ -197,6 +197,17 @@ fn a_good_stamp_is_verified_in_either_wrapping_and_openssl_says_the_same() {
     assert_eq!(verified.info.nonce, None);
     assert_eq!(verified.signer.common_name.as_deref(), Some("TSA di prova"));
     assert_eq!(verified.chain.len(), 2);
+    // 1 January 2100: the authority's certificate and the root end together.
+    assert_eq!(verified.valid_until_ms, 4_102_444_800_000);
+    let signed = verified
+        .signatures
+        .iter()
+        .map(|s| (s.algorithm, s.key_bits));
+    let ecdsa = SignatureAlgorithm {
+        scheme: Scheme::Ecdsa,
+        digest: DigestAlgorithm::Sha256,
+    };
+    assert!(signed.eq([(ecdsa, 256), (ecdsa, 256)]));
     assert!(!verified.is_weak && !verified.is_revocation_known);
     let made = std::fs::metadata(tsa.path().join("r.tsr")).unwrap();
     let made = made.modified().unwrap();
