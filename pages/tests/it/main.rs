@@ -1,0 +1,5 @@
+//! The documents held against other people's tools.
+
+mod pdf;
+mod sample;
+mod tools;

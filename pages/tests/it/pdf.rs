@@ -1,0 +1,279 @@
+//! PDF: qpdf, poppler.
+
+use crate::sample::{self, report};
+use crate::tools::{found, run};
+use ceralacca_pages::model::{Kind, Language, Report, Seal};
+use ceralacca_pages::{EMBEDDED_BYTES_MAX, Embedded, Relation, attestazione, relazione};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Line ends of both kinds, a lone carriage return, NUL and octets that are no UTF-8.
+const EML: &[u8] = b"From: a@pec.example\r\nSubject: x\n\r\n\xe8\x00\r bare\n";
+
+fn eml(bytes: &[u8]) -> Embedded {
+    Embedded {
+        name: "accettazione.eml".to_owned(),
+        media_type: "message/rfc822".to_owned(),
+        description: "Ricevuta di accettazione".to_owned(),
+        relation: Relation::Source,
+        bytes: bytes.to_vec(),
+    }
+}
+
+fn written(folder: &Path, name: &str, pdf: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, pdf).unwrap();
+    path
+}
+
+fn words(path: &Path) -> String {
+    let (ok, text) = run(Command::new("pdftotext").arg("-layout").arg(path).arg("-"));
+    assert!(ok, "{text}");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn both(language: Language) -> [(&'static str, Vec<u8>); 2] {
+    let duplicato = report(Kind::Duplicato, language);
+    let statement = report(Kind::Attestazione, language);
+    [
+        (
+            "relazione.pdf",
+            relazione(&duplicato, vec![eml(EML)]).unwrap(),
+        ),
+        (
+            "attestazione.pdf",
+            attestazione(&statement, Vec::new()).unwrap(),
+        ),
+    ]
+}
+
+#[test]
+fn qpdf_and_poppler_accept_both_documents_with_every_font_embedded() {
+    if !found(&["qpdf", "pdffonts"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for language in [Language::It, Language::En] {
+        for (name, pdf) in both(language) {
+            let path = written(folder.path(), name, &pdf);
+            let (ok, said) = run(Command::new("qpdf").arg("--check").arg(&path));
+            assert!(
+                ok && said.contains("No syntax or stream encoding errors"),
+                "{said}"
+            );
+            let (ok, fonts) = run(Command::new("pdffonts").arg(&path));
+            assert!(ok, "{fonts}");
+            let fonts: Vec<_> = fonts.lines().skip(2).collect();
+            assert!(fonts.len() >= 3, "{fonts:?}");
+            for font in fonts {
+                let flags: Vec<_> = font.split_whitespace().rev().skip(2).take(3).collect();
+                assert_eq!(
+                    flags,
+                    ["yes", "yes", "yes"],
+                    "embedded, subset, unicode: {font}"
+                );
+            }
+        }
+    }
+    let (_, pdf) = both(Language::It).into_iter().next().unwrap();
+    let cut = written(folder.path(), "cut.pdf", &pdf[..pdf.len() - 400]);
+    let (ok, said) = run(Command::new("qpdf").arg("--check").arg(cut));
+    assert!(!ok, "{said}");
+}
+
+#[test]
+fn the_same_facts_give_the_same_bytes() {
+    assert_eq!(both(Language::It), both(Language::It));
+}
+
+#[test]
+fn the_first_page_tells_who_sent_what_to_whom_when_and_what_became_of_it() {
+    if !found(&["pdftotext"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, pdf) in both(Language::It) {
+        let path = written(folder.path(), name, &pdf);
+        let first = folder.path().join("first.txt");
+        let (ok, said) = run(Command::new("pdftotext")
+            .args(["-layout", "-l", "1"])
+            .arg(&path)
+            .arg(&first));
+        assert!(ok, "{said}");
+        let text = std::fs::read_to_string(&first).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for fact in [
+            "avv.neri@pec.studio.example",
+            "12/03/2026 10:04:05 (+01:00)",
+            "Diffida ad adempiere – è l’ultima \\u{202e}fdp.exe \\u{6f22}",
+            "comune.vattelapesca@pec.enti.example",
+            "NON CONSEGNATO",
+            "VALORE DI SVILUPPO, NON QUALIFICATO",
+        ] {
+            assert!(text.contains(fact), "{name}: {fact}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn every_page_bears_its_number_and_the_marks_it_may_not_lack() {
+    if !found(&["pdftotext", "pdfinfo"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut pending = report(Kind::Duplicato, Language::It);
+    pending.seal = Seal::Pending {
+        expected: Some(sample::at(0)),
+    };
+    let path = written(
+        folder.path(),
+        "p.pdf",
+        &relazione(&pending, Vec::new()).unwrap(),
+    );
+    let (_, text) = run(Command::new("pdftotext").arg("-layout").arg(&path).arg("-"));
+    let pages: Vec<_> = text
+        .split('\u{c}')
+        .filter(|page| !page.trim().is_empty())
+        .collect();
+    assert!(pages.len() > 3);
+    for (at, page) in pages.iter().enumerate() {
+        for mark in [
+            format!("pagina {} di {}", at + 1, pages.len()),
+            "VALORE DI SVILUPPO, NON QUALIFICATO".to_owned(),
+            "IL SIGILLO SEGUE".to_owned(),
+        ] {
+            assert!(page.contains(&mark), "{mark}\n{page}");
+        }
+    }
+    let mut earnest = report(Kind::Duplicato, Language::It);
+    earnest.development.clear();
+    let path = written(
+        folder.path(),
+        "e.pdf",
+        &relazione(&earnest, Vec::new()).unwrap(),
+    );
+    let text = words(&path);
+    assert!(!text.contains("SVILUPPO") && !text.contains("SIGILLO"));
+}
+
+#[test]
+fn every_check_stands_in_the_pages_with_its_outcome_and_data() {
+    if !found(&["pdftotext"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, pdf) in both(Language::En) {
+        let text = words(&written(folder.path(), name, &pdf));
+        for id in ceralacca_pages::model::CheckId::ALL {
+            assert!(
+                text.contains(&format!(" {} ", id.number())),
+                "{}",
+                id.number()
+            );
+        }
+        for fact in [
+            "FAILED",
+            "expected: 2026-03-12T10:04:09+01:00",
+            "found: 2026-03-12T11:04:09+01:00",
+            "only the other provider can answer",
+            "Checks failed: 4.2",
+        ] {
+            assert!(text.contains(fact), "{name}: {fact}");
+        }
+    }
+}
+
+#[test]
+fn each_document_says_what_legal_class_it_is_and_a_statement_imitates_no_receipt() {
+    if !found(&["pdftotext"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [(_, relazione), (_, attestazione)] = both(Language::It);
+    let text = words(&written(folder.path(), "r.pdf", &relazione));
+    assert!(text.contains("duplicati informatici (CAD art. 1, c. 1, lett. i-quinquies)"));
+    assert!(text.contains("non è una ricevuta né una copia"));
+    let text = words(&written(folder.path(), "a.pdf", &attestazione));
+    assert!(text.contains("dichiarazione del gestore sulle informazioni del log"));
+    // The templates of the receipts (annex to DM 2 November 2005) begin and end so.
+    for template in [
+        "Ricevuta di accettazione Il giorno",
+        "Ricevuta di avvenuta consegna Il giorno",
+        "Identificativo messaggio:",
+        "X-Ricevuta",
+        "Il giorno 12/03/2026 alle ore",
+    ] {
+        assert!(!text.contains(template), "{template}");
+    }
+}
+
+#[test]
+fn a_detached_message_has_its_octets_unchanged() {
+    if !found(&["pdfdetach", "qpdf"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [(_, pdf), _] = both(Language::It);
+    let path = written(folder.path(), "r.pdf", &pdf);
+    let out = folder.path().join("out.eml");
+    let (ok, said) = run(Command::new("pdfdetach")
+        .args(["-save", "1", "-o"])
+        .arg(&out)
+        .arg(&path));
+    assert!(ok, "{said}");
+    assert_eq!(std::fs::read(&out).unwrap(), EML);
+    let (_, qdf) = run(Command::new("qpdf").arg("--qdf").arg(&path).arg("-"));
+    assert!(qdf.contains("/AFRelationship /Source"));
+}
+
+#[test]
+fn an_object_too_large_to_embed_is_named_by_its_digest_only() {
+    let report = report(Kind::Duplicato, Language::It);
+    let largest = relazione(&report, vec![eml(&vec![b'x'; EMBEDDED_BYTES_MAX])]).unwrap();
+    let larger = relazione(&report, vec![eml(&vec![b'x'; EMBEDDED_BYTES_MAX + 1])]).unwrap();
+    assert!(largest.len() > EMBEDDED_BYTES_MAX);
+    assert!(larger.len() < 1_000_000);
+}
+
+#[test]
+fn names_that_cannot_be_embedded_are_refused() {
+    let report = report(Kind::Duplicato, Language::It);
+    for name in ["", "a/b.eml", "a b.eml", "è.eml"] {
+        let mut file = eml(EML);
+        file.name = name.to_owned();
+        assert!(relazione(&report, vec![file]).is_err(), "{name:?}");
+    }
+    assert!(relazione(&report, vec![eml(EML), eml(EML)]).is_err());
+}
+
+#[test]
+fn the_report_is_read_back_as_it_was_written() {
+    for kind in [Kind::Duplicato, Kind::Attestazione] {
+        let report = report(kind, Language::It);
+        let json = report.to_json().unwrap();
+        assert_eq!(Report::from_json(&json).unwrap(), report);
+    }
+    assert!(Report::from_json(b"{}").is_err());
+}
+
+/// Writes the samples where somebody can look at them: `CERALACCA_PAGES=DIR`.
+#[test]
+fn samples_can_be_looked_at() {
+    let Ok(folder) = std::env::var("CERALACCA_PAGES") else {
+        return;
+    };
+    for (name, pdf) in both(Language::It) {
+        written(Path::new(&folder), name, &pdf);
+    }
+    for (name, pdf) in both(Language::En) {
+        written(Path::new(&folder), &format!("en-{name}"), &pdf);
+    }
+    let mut many = report(Kind::Duplicato, Language::It);
+    let one = many.message.recipients[0].clone();
+    many.message.recipients.extend(std::iter::repeat_n(one, 20));
+    written(
+        Path::new(&folder),
+        "many.pdf",
+        &relazione(&many, Vec::new()).unwrap(),
+    );
+}
