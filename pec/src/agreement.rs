@@ -303,7 +303,10 @@ fn is_subject(found: &str, stated: Option<&Text>) -> bool {
 
 /// Without white space: folding, tabs and doubled blanks mean nothing.
 fn squeeze(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
+    let mut squeezed = String::with_capacity(text.len());
+    text.split(char::is_whitespace)
+        .for_each(|word| squeezed.push_str(word));
+    squeezed
 }
 
 /// The same, in lower case.

@@ -5,6 +5,7 @@
 //! 2. The line break before the delimiter is not signed (RFC 1847 section 2.1): the last break is held back.
 //! 3. Nothing depends on how the octets were cut into pieces.
 
+use crate::header::lines;
 use aws_lc_rs::digest::{self, Context, Digest};
 
 /// A digest algorithm that signatures are read with.
@@ -114,8 +115,11 @@ impl SignedDigests {
     }
 }
 
-/// Octets are handed to the hashes in stretches of about this length.
+/// Short pieces are handed to the hashes in stretches of about this length.
 const STRETCH_BYTES: usize = 8 << 10;
+
+/// What is this long is handed to the hashes as it is.
+const AT_ONCE_BYTES: usize = 1 << 10;
 
 /// Makes [`SignedDigests`].
 pub(crate) struct Hasher {
@@ -149,9 +153,18 @@ impl Hasher {
     }
 
     /// Takes the next octets.
-    fn push(&mut self, bytes: &[u8]) {
-        for line in bytes.split_inclusive(|c| *c == b'\n') {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        for line in lines(bytes) {
             self.line(line);
+        }
+    }
+
+    /// Takes lines, of which every one ends in CR LF.
+    pub(crate) fn crlf_lines(&mut self, lines: &[u8]) {
+        if let Some(text) = lines.strip_suffix(b"\r\n") {
+            self.release();
+            self.both(text);
+            self.held = Held::CrLf;
         }
     }
 
@@ -215,10 +228,10 @@ struct Stream {
 
 impl Stream {
     fn push(&mut self, bytes: &[u8]) {
-        if self.waiting.len() + bytes.len() > STRETCH_BYTES {
+        if bytes.len() >= AT_ONCE_BYTES || self.waiting.len() + bytes.len() > STRETCH_BYTES {
             self.flush();
         }
-        if bytes.len() > STRETCH_BYTES {
+        if bytes.len() >= AT_ONCE_BYTES {
             self.contexts.iter_mut().for_each(|(_, c)| c.update(bytes));
         } else {
             self.waiting.extend_from_slice(bytes);
@@ -227,6 +240,9 @@ impl Stream {
 
     fn flush(&mut self) {
         let waiting = &self.waiting;
+        if waiting.is_empty() {
+            return;
+        }
         self.contexts
             .iter_mut()
             .for_each(|(_, c)| c.update(waiting));

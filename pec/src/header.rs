@@ -16,10 +16,13 @@ pub(crate) struct Block {
 }
 
 impl Block {
+    /// Room for the header of nearly every message, and more than a part has.
+    const USUAL_BYTES: usize = 1 << 10;
+
     /// An empty block that will keep so many octets.
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(bytes_max.min(Self::USUAL_BYTES)),
             bytes_max,
             too_long: false,
         }
@@ -67,39 +70,45 @@ impl<'a> Fields<'a> {
 
     /// Name and folded value of each field, in order. Lines that are no field are passed over.
     pub(crate) fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.whole().filter_map(split_field)
+    }
+
+    /// What stands between the ends of fields.
+    fn whole(self) -> impl Iterator<Item = &'a [u8]> {
         // An editor of another system may have put a byte order mark before everything.
         let mut rest = self.0.strip_prefix(b"\xef\xbb\xbf").unwrap_or(self.0);
         std::iter::from_fn(move || {
-            loop {
-                if rest.is_empty() {
-                    return None;
-                }
-                let (field, tail) = rest.split_at(field_end(rest));
-                rest = tail;
-                if let Some(split) = split_field(field) {
-                    return Some(split);
-                }
-            }
+            let (field, tail) = rest.split_at(field_end(rest));
+            rest = tail;
+            (!field.is_empty()).then_some(field)
         })
     }
 
     /// The unfolded, trimmed value of the first field of a name, and whether there are more of that name.
     pub(crate) fn first(self, name: &str) -> Option<(Cow<'a, [u8]>, bool)> {
-        let is_named = |field: &(&[u8], &[u8])| field.0.eq_ignore_ascii_case(name.as_bytes());
-        let mut named = self.iter().filter(is_named);
-        let (_, value) = named.next()?;
+        let mut named = self.named(name);
+        let value = named.next()?;
         Some((unfold(value), named.next().is_some()))
+    }
+
+    /// The folded values of the fields of a name.
+    fn named(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let name = name.as_bytes();
+        self.whole().filter_map(move |field| {
+            let begins = field.get(..name.len())?.eq_ignore_ascii_case(name);
+            let (found, value) = begins.then(|| split_field(field)).flatten()?;
+            (found.len() == name.len()).then_some(value)
+        })
     }
 
     /// The same, without the repetitions.
     pub(crate) fn value(self, name: &str) -> Option<Cow<'a, [u8]>> {
-        self.first(name).map(|(value, _)| value)
+        self.named(name).next().map(unfold)
     }
 
     /// Whether there is a field of that name.
     pub(crate) fn has(self, name: &str) -> bool {
-        self.iter()
-            .any(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+        self.named(name).next().is_some()
     }
 }
 
@@ -135,8 +144,20 @@ pub(crate) fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\n', value).is_none() {
         return Cow::Borrowed(value);
     }
-    let lines = value.split_inclusive(|c| *c == b'\n');
-    Cow::Owned(lines.flat_map(trim_break).copied().collect())
+    let mut unfolded = Vec::with_capacity(value.len());
+    lines(value).for_each(|line| unfolded.extend_from_slice(trim_break(line)));
+    Cow::Owned(unfolded)
+}
+
+/// Lines with their breaks; the last may lack its own.
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, tail) = rest.split_at(end);
+        rest = tail;
+        (!line.is_empty()).then_some(line)
+    })
 }
 
 /// A line without its break, however many CRs stand before the LF.
@@ -181,7 +202,7 @@ pub(crate) fn address(value: &[u8]) -> Option<Vec<u8>> {
 /// Splits an entity into its header block and its body.
 pub(crate) fn split_entity(entity: &[u8]) -> (Fields<'_>, &[u8]) {
     let mut at = 0;
-    for line in entity.split_inclusive(|c| *c == b'\n') {
+    for line in lines(entity) {
         let next = at + line.len();
         if line.ends_with(b"\n") && trim_break(line).is_empty() {
             let head = entity.get(..at).unwrap_or_default();

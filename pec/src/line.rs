@@ -5,12 +5,16 @@
 //! 2. A line of at most [`LINE_BYTES_MAX`] octets comes in one piece, marked `whole`; a longer one comes
 //!    in several, none of them `whole`. Neither depends on how the input was cut.
 //! 3. Only LF ends a line; a CR alone does not.
+//! 4. Lines come together, as a run, only to who asks for them so, and only lines that are no delimiter whatever
+//!    the boundary: each ended, none beginning with `--`.
+
+use memchr::memmem::Finder;
 
 /// The longest line that is kept together, its break included: far above the 998 octets of RFC 5322
 /// section 2.1.1. No longer line can be a delimiter or end a header.
 pub const LINE_BYTES_MAX: usize = 4096;
 
-/// A line, or a stretch of a long one.
+/// A line, a stretch of a long one, or a run of lines.
 #[derive(Clone, Copy)]
 pub(crate) struct Piece<'a> {
     /// Where it stands in the input.
@@ -21,11 +25,31 @@ pub(crate) struct Piece<'a> {
     pub whole: bool,
     /// Octets of the line break this piece ends with: none, one (LF) or two (CR LF).
     pub break_bytes: u8,
+    /// Whether these are lines, one or more, each ended.
+    pub run: bool,
+}
+
+/// Who takes the pieces.
+pub(crate) trait Sink {
+    /// Takes a piece.
+    fn take(&mut self, piece: Piece<'_>);
+
+    /// Whether from here on, until a line that may be a delimiter, it makes no difference where lines end.
+    fn takes_runs(&self) -> bool {
+        false
+    }
+}
+
+impl<F: FnMut(Piece<'_>)> Sink for F {
+    fn take(&mut self, piece: Piece<'_>) {
+        self(piece);
+    }
 }
 
 /// Puts lines together.
-#[derive(Default)]
 pub(crate) struct Lines {
+    /// Of a line break, and the beginning of a line that may be a delimiter.
+    may_delimit: Finder<'static>,
     /// The beginning of a line whose end has not come yet; empty within a long line.
     head: Vec<u8>,
     /// Whether the rest of a long line is being passed on.
@@ -36,27 +60,71 @@ pub(crate) struct Lines {
     at: u64,
 }
 
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            may_delimit: Finder::new(b"\n--"),
+            head: Vec::new(),
+            long: false,
+            after_cr: false,
+            at: 0,
+        }
+    }
+}
+
 impl Lines {
     /// Takes octets, and gives out what can be decided.
-    pub(crate) fn push(&mut self, mut bytes: &[u8], mut sink: impl FnMut(Piece<'_>)) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8], sink: &mut impl Sink) {
         while !bytes.is_empty() {
+            if sink.takes_runs() && !self.long && self.head.is_empty() {
+                let (run, rest) = bytes.split_at(self.run_bytes(bytes));
+                if !run.is_empty() {
+                    self.give_run(run, sink);
+                    bytes = rest;
+                    continue;
+                }
+            }
             let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
             let (line, rest) = bytes.split_at(end);
             bytes = rest;
-            self.take(line, &mut sink);
+            self.take(line, sink);
         }
     }
 
+    /// How many octets from the beginning of a line on are whole lines that are no delimiters.
+    fn run_bytes(&self, bytes: &[u8]) -> usize {
+        if bytes.starts_with(b"--") {
+            return 0;
+        }
+        let last = match self.may_delimit.find(bytes) {
+            Some(at) => Some(at),
+            // A single hyphen at the end may be the first of two.
+            None => memchr::memrchr(b'\n', bytes),
+        };
+        last.map_or(0, |at| at + 1)
+    }
+
+    fn give_run(&mut self, bytes: &[u8], sink: &mut impl Sink) {
+        sink.take(Piece {
+            at: self.at,
+            bytes,
+            whole: false,
+            break_bytes: if bytes.ends_with(b"\r\n") { 2 } else { 1 },
+            run: true,
+        });
+        self.at += bytes.len() as u64;
+    }
+
     /// The input has ended: gives out the line that has no break.
-    pub(crate) fn finish(&mut self, mut sink: impl FnMut(Piece<'_>)) {
+    pub(crate) fn finish(&mut self, sink: &mut impl Sink) {
         let head = std::mem::take(&mut self.head);
         if !head.is_empty() {
-            self.give(&head, true, &mut sink);
+            self.give(&head, true, sink);
         }
     }
 
     /// Takes octets that hold no line break except at their end.
-    fn take(&mut self, line: &[u8], sink: &mut impl FnMut(Piece<'_>)) {
+    fn take(&mut self, line: &[u8], sink: &mut impl Sink) {
         let ends = line.last() == Some(&b'\n');
         if self.long {
             self.give(line, false, sink);
@@ -81,18 +149,19 @@ impl Lines {
         }
     }
 
-    fn give(&mut self, bytes: &[u8], whole: bool, sink: &mut impl FnMut(Piece<'_>)) {
+    fn give(&mut self, bytes: &[u8], whole: bool, sink: &mut impl Sink) {
         let break_bytes = match bytes {
             [.., b'\r', b'\n'] => 2,
             [b'\n'] if self.after_cr => 2,
             [.., b'\n'] => 1,
             _ => 0,
         };
-        sink(Piece {
+        sink.take(Piece {
             at: self.at,
             bytes,
             whole,
             break_bytes,
+            run: false,
         });
         self.after_cr = bytes.last() == Some(&b'\r');
         self.at += bytes.len() as u64;
@@ -142,13 +211,51 @@ mod tests {
     fn a_long_line_is_passed_on_without_being_kept() {
         let mut lines = Lines::default();
         for _ in 0..1000 {
-            lines.push(&[b'x'; 1000], |_| {});
+            lines.push(&[b'x'; 1000], &mut |_: Piece<'_>| {});
             assert!(lines.head.capacity() <= 2 * LINE_BYTES_MAX);
         }
         let exact = [vec![b'x'; LINE_BYTES_MAX - 1], vec![b'\n']].concat();
         let over = [vec![b'x'; LINE_BYTES_MAX], vec![b'\n']].concat();
         assert!(super::tests::lines(&[&exact])[0].2);
         assert!(!super::tests::lines(&[&over])[0].2);
+    }
+
+    /// Takes runs.
+    #[derive(Default)]
+    struct Runs(Vec<(Vec<u8>, bool, bool)>);
+
+    impl Sink for Runs {
+        fn take(&mut self, piece: Piece<'_>) {
+            let Piece {
+                bytes, whole, run, ..
+            } = piece;
+            self.0.push((bytes.to_vec(), whole, run));
+        }
+
+        fn takes_runs(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_line_that_may_delimit_comes_alone() {
+        let (mut lines, mut sink) = (Lines::default(), Runs::default());
+        lines.push(b"a\r\nb\n--B\nc\n-", &mut sink);
+        lines.push(b"-B\n--\n-x\ny", &mut sink);
+        lines.finish(&mut sink);
+        let piece = |bytes: &[u8], whole, run| (bytes.to_vec(), whole, run);
+        assert_eq!(
+            sink.0,
+            [
+                piece(b"a\r\nb\n", false, true),
+                piece(b"--B\n", true, false),
+                piece(b"c\n", false, true),
+                piece(b"--B\n", true, false),
+                piece(b"--\n", true, false),
+                piece(b"-x\n", false, true),
+                piece(b"y", true, false),
+            ]
+        );
     }
 
     proptest! {

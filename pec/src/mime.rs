@@ -7,7 +7,7 @@
 //!    lies beyond is not visited, and the walk says so.
 //! 3. An attached message is a leaf: what is in it is another's.
 
-use crate::header::{Fields, split_entity};
+use crate::header::{Fields, lines, split_entity};
 use crate::param::{Structured, decode_words};
 use crate::scan::{PART_HEADER_BYTES_MAX, boundary};
 use crate::transfer::Encoding;
@@ -89,7 +89,7 @@ pub(crate) fn comparable(name: &[u8]) -> Vec<u8> {
 /// The parts between the delimiters of this boundary.
 fn split<'a>(body: &'a [u8], boundary: &[u8], parts_max: usize) -> (Vec<Child<'a>>, bool) {
     let (mut parts, mut start, mut at) = (Vec::new(), None, 0);
-    for line in body.split_inclusive(|c| *c == b'\n') {
+    for line in lines(body) {
         let next = at + line.len();
         if let Some(close) = delimiter(line, boundary) {
             if let Some(start) = start.take() {

@@ -97,7 +97,12 @@ impl Walker {
         }
     }
 
-    /// Takes a line, or a stretch of a long one.
+    /// Whether lines that are no delimiters may come together.
+    pub(crate) fn takes_runs(&self) -> bool {
+        !matches!(self.state, State::Head { .. })
+    }
+
+    /// Takes a line, a stretch of a long one, or a run of lines.
     pub(crate) fn push(&mut self, piece: Piece<'_>) {
         if matches!(self.state, State::Over) {
             return;

@@ -61,6 +61,9 @@ impl Structured {
 
     /// RFC 2231: `name*`, or `name*0`, `name*1*`, … in the order of their numbers.
     fn extended(&self, name: &str) -> Option<Vec<u8>> {
+        if !self.parameters.iter().any(|(name, _)| name.contains(&b'*')) {
+            return None;
+        }
         if let Some(value) = self.exact(&format!("{name}*")) {
             return Some(percent_decode(after_charset(value)));
         }
@@ -114,7 +117,7 @@ fn percent_decode(value: &[u8]) -> Vec<u8> {
 
 /// RFC 2047 words inside a parameter: forbidden there, and used there.
 pub(crate) fn decode_words(value: &[u8]) -> Vec<u8> {
-    if value.len() > NAME_BYTES_MAX || !value.windows(2).any(|pair| pair == b"=?") {
+    if value.len() > NAME_BYTES_MAX || memchr::memmem::find(value, b"=?").is_none() {
         return value.to_vec();
     }
     let line = [value, b"\n"].concat();

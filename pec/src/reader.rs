@@ -8,7 +8,7 @@
 use crate::conclude::{Found, conclude};
 use crate::head::Head;
 use crate::header::{Block, Fields};
-use crate::line::{Lines, Piece};
+use crate::line::{Lines, Piece, Sink};
 use crate::nested::Walker;
 use crate::param::Structured;
 use crate::reading::Reading;
@@ -105,14 +105,13 @@ impl Reader {
         self.bytes += bytes.len() as u64;
         self.alone.push(bytes);
         if !self.stage.is_done() {
-            let stage = &mut self.stage;
-            self.lines.push(bytes, |piece| stage.take(piece));
+            self.lines.push(bytes, &mut self.stage);
         }
     }
 
     /// The message has ended.
     pub fn finish(mut self) -> Reading {
-        self.lines.finish(|piece| self.stage.take(piece));
+        self.lines.finish(&mut self.stage);
         let (head, body) = match self.stage {
             Stage::Header(block) => (Box::new(Head::of(&block)), Body::Nothing),
             Stage::Body(head, body) => (head, body),
@@ -141,6 +140,17 @@ impl Stage {
             Self::Body(_, Body::Signed(scanner)) => scanner.is_done(),
             Self::Body(_, Body::Mail(walker)) => walker.is_done(),
             Self::Body(_, Body::Evidence(capture)) => capture.is_full(),
+        }
+    }
+}
+
+impl Sink for Stage {
+    fn takes_runs(&self) -> bool {
+        match self {
+            Self::Header(_) => false,
+            Self::Body(_, Body::Signed(scanner)) => scanner.takes_runs(),
+            Self::Body(_, Body::Mail(walker)) => walker.takes_runs(),
+            Self::Body(_, Body::Nothing | Body::Evidence(_)) => true,
         }
     }
 

@@ -121,7 +121,16 @@ impl Scanner {
         matches!(self.state, State::Done)
     }
 
-    /// Takes a line, or a stretch of a long one.
+    /// Whether lines that are no delimiters may come together.
+    pub(crate) fn takes_runs(&self) -> bool {
+        match &self.state {
+            State::EntityHead(_) | State::ChildHead(_) => false,
+            State::Postacert(_, walker) => walker.takes_runs(),
+            _ => true,
+        }
+    }
+
+    /// Takes a line, a stretch of a long one, or a run of lines.
     pub(crate) fn push(&mut self, piece: Piece<'_>) {
         if let Some(close) = delimiter(piece, Some(&self.outer)) {
             self.outer_delimiter(piece, close);
@@ -198,12 +207,21 @@ impl Scanner {
     /// What stands between the first two outer delimiters is signed, inner delimiters included.
     fn hash(&mut self, piece: Piece<'_>) {
         let signed = !matches!(self.state, State::Preamble | State::Signature | State::Done);
-        if signed {
-            self.line_ends.0 |= piece.break_bytes == 1;
-            self.line_ends.1 |= piece.break_bytes == 2;
+        if !signed {
+            return;
         }
-        if let Some(hasher) = self.hasher.as_mut().filter(|_| signed) {
-            hasher.line(piece.bytes);
+        let (bare, crlf) = match piece.run {
+            true => line_ends(piece.bytes),
+            false => (piece.break_bytes == 1, piece.break_bytes == 2),
+        };
+        self.line_ends.0 |= bare;
+        self.line_ends.1 |= crlf;
+        if let Some(hasher) = &mut self.hasher {
+            match piece.run {
+                true if bare => hasher.push(piece.bytes),
+                true => hasher.crlf_lines(piece.bytes),
+                false => hasher.line(piece.bytes),
+            }
         }
     }
 
@@ -413,6 +431,18 @@ impl Scanner {
     fn refuse(&mut self, reason: Reason) {
         self.found.problem.get_or_insert(reason);
     }
+}
+
+/// Whether among these lines is one that ends in LF alone, and one that ends in CR LF.
+fn line_ends(lines: &[u8]) -> (bool, bool) {
+    let (mut bare, mut crlf) = (false, false);
+    for at in memchr::memchr_iter(b'\n', lines) {
+        match at.checked_sub(1).and_then(|at| lines.get(at)) {
+            Some(b'\r') => crlf = true,
+            _ => bare = true,
+        }
+    }
+    (bare, crlf)
 }
 
 /// Whether a first part of this type is the text for the user.

@@ -3,6 +3,7 @@
 //! Lenient in layout (line lengths, line breaks, padding), exact in content: a body that is not in its
 //! encoding is no body, since a fact must not come from a guess.
 
+use crate::header::{lines, trim_break};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -54,8 +55,13 @@ impl Encoding {
 }
 
 fn decode_base64(mut body: Vec<u8>) -> Option<Vec<u8>> {
-    body.retain(|c| !c.is_ascii_whitespace());
-    BASE64.decode(&body).ok()
+    let mut joined = Vec::with_capacity(body.len());
+    lines(&body).for_each(|line| joined.extend_from_slice(trim_break(line)));
+    // There may be other white space than line breaks.
+    BASE64.decode(&joined).ok().or_else(|| {
+        body.retain(|c| !c.is_ascii_whitespace());
+        BASE64.decode(&body).ok()
+    })
 }
 
 fn decode_quoted_printable(body: &[u8]) -> Option<Vec<u8>> {
