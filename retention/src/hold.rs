@@ -4,14 +4,16 @@
 //! 1. A hold suspends disposal from the moment it is known. Its start is a fact for the record: proven
 //!    time is a lower bound of now, and can never show that a start has not come yet.
 //! 2. It stops suspending when its end is past in proven time, or when it is released; nothing else.
-//! 3. It is released once. A release is an act with two approvals, so it works at once, with no date to
-//!    wait for.
+//! 3. It is released once, by two principals, so it works at once, with no date to wait for.
 //! 4. Its indexes are frozen when it is set: no query is evaluated later.
+//! 5. Holds are judged as a [`HoldSet`], which exists only where they are as many as the log says were set and
+//!    released: a lost or emptied table of holds is an error, never the absence of holds.
 //!
 //! A hold overrides both the end of the term and a request of erasure (GDPR art. 17(3)(b) and (e)).
 
 use std::fmt;
 
+use crate::principal::TwoPrincipals;
 use crate::ranges::{IndexRanges, LeafIndex};
 use crate::time::{ProvenTime, UtcMillis};
 
@@ -55,15 +57,71 @@ impl fmt::Display for Authority {
     }
 }
 
+impl Authority {
+    /// Its name in Italian.
+    pub const fn italian(self) -> &'static str {
+        match self {
+            Self::Judicial => "autorità giudiziaria",
+            Self::Administrative => "autorità amministrativa",
+        }
+    }
+}
+
+/// The act that orders a hold (*provvedimento*), as it is cited: `decreto 12/2026 R.G.N.R. 345/2026`.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct Act(String);
+
+impl Act {
+    /// The longest citation, in bytes.
+    pub const BYTES_MAX: usize = 1024;
+
+    /// The act so cited.
+    ///
+    /// # Errors
+    /// [`HoldError::Act`] when the citation is empty, too long, or has control characters.
+    pub fn new(citation: &str) -> Result<Self, HoldError> {
+        let citation = citation.trim();
+        let fit = (1..=Self::BYTES_MAX).contains(&citation.len());
+        if !fit || citation.chars().any(char::is_control) {
+            return Err(HoldError::Act {
+                bytes: citation.len(),
+            });
+        }
+        Ok(Self(citation.to_owned()))
+    }
+
+    /// The citation.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A citation may name a person: it is shown where it is asked for, and nowhere else.
+impl fmt::Debug for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Act(..)")
+    }
+}
+
+/// When a hold was released, and by whom.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Release {
+    /// When.
+    pub at: UtcMillis,
+    /// By whom.
+    pub by: TwoPrincipals,
+}
+
 /// An order to keep records beyond their term.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Hold {
     id: HoldId,
     authority: Authority,
+    act: Act,
     indexes: IndexRanges,
     start: UtcMillis,
     end: Option<UtcMillis>,
-    released: Option<UtcMillis>,
+    released: Option<Release>,
 }
 
 impl Hold {
@@ -74,6 +132,7 @@ impl Hold {
     pub fn new(
         id: HoldId,
         authority: Authority,
+        act: Act,
         indexes: IndexRanges,
         start: UtcMillis,
         end: Option<UtcMillis>,
@@ -83,6 +142,7 @@ impl Hold {
             _ => Ok(Self {
                 id,
                 authority,
+                act,
                 indexes,
                 start,
                 end,
@@ -91,15 +151,18 @@ impl Hold {
         }
     }
 
-    /// The same hold, released at `at`.
+    /// The same hold, released at `at` by two principals.
     ///
     /// # Errors
     /// [`HoldError::AlreadyReleased`] with the instant of the first release, which stands.
-    pub fn release(self, at: UtcMillis) -> Result<Self, HoldError> {
+    pub fn release(self, at: UtcMillis, by: TwoPrincipals) -> Result<Self, HoldError> {
         match self.released {
-            Some(at) => Err(HoldError::AlreadyReleased { id: self.id, at }),
+            Some(first) => Err(HoldError::AlreadyReleased {
+                id: self.id,
+                at: first.at,
+            }),
             None => Ok(Self {
-                released: Some(at),
+                released: Some(Release { at, by }),
                 ..self
             }),
         }
@@ -109,7 +172,8 @@ impl Hold {
     /// its release, whichever is first. For history; disposal asks [`Hold::suspends`].
     pub fn covers(&self, index: LeafIndex, at: UtcMillis) -> bool {
         let begun = self.start <= at;
-        let over = [self.end, self.released]
+        let released = self.released.as_ref().map(|release| release.at);
+        let over = [self.end, released]
             .into_iter()
             .flatten()
             .any(|end| end <= at);
@@ -147,9 +211,59 @@ impl Hold {
         self.end
     }
 
-    /// When it was released, if it was.
-    pub const fn released(&self) -> Option<UtcMillis> {
-        self.released
+    /// The act that ordered it.
+    pub const fn act(&self) -> &Act {
+        &self.act
+    }
+
+    /// When and by whom it was released, if it was.
+    pub const fn released(&self) -> Option<&Release> {
+        self.released.as_ref()
+    }
+}
+
+/// The holds of a log, all of them: those set, those released.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HoldSet(Vec<Hold>);
+
+impl HoldSet {
+    /// The `holds` at hand, held against the log: `set` leaves of kind 6 and `released` leaves of kind 7, each of
+    /// which names one hold.
+    ///
+    /// # Errors
+    /// [`HoldError::NotThoseOfTheLog`] when they are fewer or more, [`HoldError::SameId`] when two have one number.
+    pub fn reconciled(holds: Vec<Hold>, set: u64, released: u64) -> Result<Self, HoldError> {
+        let mut ids: Vec<HoldId> = holds.iter().map(Hold::id).collect();
+        ids.sort_unstable();
+        let twice = ids.windows(2).find_map(|pair| match pair {
+            [one, other] if one == other => Some(*one),
+            _ => None,
+        });
+        if let Some(id) = twice {
+            return Err(HoldError::SameId { id });
+        }
+        let found_released = holds.iter().filter(|hold| hold.released.is_some()).count();
+        // A count of values in memory fits 64 bits.
+        let (found, found_released) = (holds.len() as u64, found_released as u64);
+        if (found, found_released) != (set, released) {
+            return Err(HoldError::NotThoseOfTheLog {
+                found,
+                set,
+                found_released,
+                released,
+            });
+        }
+        Ok(Self(holds))
+    }
+
+    /// A log in which no hold was ever set.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The holds, in the order in which they were given.
+    pub fn holds(&self) -> &[Hold] {
+        &self.0
     }
 }
 
@@ -165,6 +279,32 @@ pub enum HoldError {
         start: UtcMillis,
         /// The end found.
         end: UtcMillis,
+    },
+    /// Not a citation: empty, too long, or with control characters. It is not repeated here.
+    #[error("a text of {bytes} bytes does not cite an act")]
+    Act {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Two holds with one number: the table of holds is damaged. Nothing may be disposed of.
+    #[error("two holds have the number {id}")]
+    SameId {
+        /// The number.
+        id: HoldId,
+    },
+    /// The table of holds is not what the log says: damaged, emptied or forged. Nothing may be disposed of.
+    #[error(
+        "{found} holds at hand, {found_released} of them released; the log says {set} set, {released} released"
+    )]
+    NotThoseOfTheLog {
+        /// Holds at hand.
+        found: u64,
+        /// Holds set, by the log.
+        set: u64,
+        /// Holds at hand that are released.
+        found_released: u64,
+        /// Holds released, by the log.
+        released: u64,
     },
     /// A hold is released once.
     #[error("hold {id} was already released at {at}")]
@@ -189,11 +329,21 @@ mod tests {
         ProvenTime::from_token(at(millis), 0).unwrap()
     }
 
+    fn act() -> Act {
+        Act::new("decreto 12/2026").unwrap()
+    }
+
+    fn two() -> TwoPrincipals {
+        let named = |name| crate::principal::Principal::new(name).unwrap();
+        TwoPrincipals::new(named("anna"), named("bruno")).unwrap()
+    }
+
     fn hold(end: Option<i64>) -> Hold {
         let indexes = IndexRange::new(LeafIndex::new(10), LeafIndex::new(19)).unwrap();
         Hold::new(
             HoldId::new(7),
             Authority::Judicial,
+            act(),
             indexes.into(),
             at(1_000),
             end.map(at),
@@ -218,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_released_hold_covers_only_the_time_before_its_release() {
-        let hold = hold(Some(2_000)).release(at(1_500)).unwrap();
+        let hold = hold(Some(2_000)).release(at(1_500), two()).unwrap();
         assert!(hold.covers(LeafIndex::new(10), at(1_499)));
         assert!(!hold.covers(LeafIndex::new(10), at(1_500)));
         assert!(!hold.suspends(proven(1_200)));
@@ -243,6 +393,7 @@ mod tests {
             let set = Hold::new(
                 id,
                 Authority::Administrative,
+                act(),
                 indexes.into(),
                 at(1_000),
                 Some(at(end)),
@@ -260,8 +411,8 @@ mod tests {
 
     #[test]
     fn a_hold_is_released_once() {
-        let released = hold(None).release(at(1_500)).unwrap();
-        let again = released.release(at(1_600));
+        let released = hold(None).release(at(1_500), two()).unwrap();
+        let again = released.release(at(1_600), two());
         assert_eq!(
             again,
             Err(HoldError::AlreadyReleased {
@@ -269,5 +420,38 @@ mod tests {
                 at: at(1_500)
             })
         );
+    }
+
+    #[test]
+    fn an_emptied_table_of_holds_is_an_error_and_not_the_absence_of_holds() {
+        let error = HoldSet::reconciled(Vec::new(), 1, 0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "0 holds at hand, 0 of them released; the log says 1 set, 0 released"
+        );
+        assert!(HoldSet::reconciled(vec![hold(None)], 1, 0).is_ok());
+        assert!(HoldSet::reconciled(vec![hold(None)], 0, 0).is_err());
+        assert_eq!(HoldSet::reconciled(Vec::new(), 0, 0), Ok(HoldSet::none()));
+    }
+
+    #[test]
+    fn a_release_that_the_log_does_not_know_is_an_error() {
+        let released = hold(None).release(at(1_500), two()).unwrap();
+        assert!(HoldSet::reconciled(vec![released.clone()], 1, 0).is_err());
+        assert!(HoldSet::reconciled(vec![released.clone()], 1, 1).is_ok());
+        assert!(HoldSet::reconciled(vec![hold(None)], 1, 1).is_err());
+        assert_eq!(
+            HoldSet::reconciled(vec![released, hold(None)], 2, 1),
+            Err(HoldError::SameId { id: HoldId::new(7) })
+        );
+    }
+
+    #[test]
+    fn an_act_is_cited_and_is_not_written_by_debug() {
+        for text in ["", " ", "a\nb", &"x".repeat(1025)] {
+            assert!(Act::new(text).is_err(), "{text:?}");
+        }
+        assert_eq!(act().as_str(), "decreto 12/2026");
+        assert!(!format!("{:?}", hold(None)).contains("decreto"));
     }
 }

@@ -8,6 +8,7 @@
 //! - [`term`]: a term in months, counted as art. 2963 c.c. wants
 //! - [`class`]: the six retention classes, their legal floors, the configured terms
 //! - [`ranges`]: sets of leaf indexes
+//! - [`principal`]: who acts, and the rule of two
 //! - [`hold`]: suspension of disposal by an authority
 //! - [`verdict`]: facts in; `Keep`, `Held` or `Disposable` out
 //! - [`reason`]: why, in words, with the article
@@ -46,6 +47,8 @@ pub mod class;
 
 pub mod ranges;
 
+pub mod principal;
+
 pub mod hold;
 
 pub mod verdict;
@@ -54,9 +57,10 @@ pub mod reason;
 
 pub use civil::CivilDate;
 pub use class::{Article, Basis, ClassError, Policy, RetentionClass};
-pub use hold::{Authority, Hold, HoldError, HoldId};
+pub use hold::{Act, Authority, Hold, HoldError, HoldId, HoldSet, Release};
+pub use principal::{Principal, PrincipalError, TwoPrincipals};
 pub use ranges::{IndexRange, IndexRanges, LeafIndex, RangeError};
 pub use reason::Reason;
 pub use term::{Reckoning, Start, Term, TermError};
 pub use time::{ProvenTime, StampedTime, TimeError, UtcMillis};
-pub use verdict::{Candidate, Verdict, judge};
+pub use verdict::{Candidate, Concerned, Parted, Verdict, judge};

@@ -70,6 +70,15 @@ impl IndexRange {
     pub const fn last(self) -> LeafIndex {
         LeafIndex(self.last)
     }
+
+    /// The shortest range that holds both, and what lies between them.
+    #[must_use]
+    pub fn hull(self, other: Self) -> Self {
+        Self {
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+        }
+    }
 }
 
 /// A set of indexes; never empty.
@@ -141,6 +150,21 @@ impl IndexRanges {
             }
         }
         Self::unless_empty(left)
+    }
+
+    /// How many indexes are in it.
+    pub fn count(&self) -> u128 {
+        // The whole of 64 bits has one more member than 64 bits can say.
+        let lengths = self.0.iter();
+        lengths
+            .map(|range| u128::from(range.last) - u128::from(range.first) + 1)
+            .sum()
+    }
+
+    /// The indexes of both sets.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self::new(self.iter().chain(other.iter())).unwrap_or_else(|_| self.clone())
     }
 
     /// The ranges, in order.
@@ -249,6 +273,8 @@ mod tests {
             prop_assert_eq!(a.overlaps(&b), !left.is_disjoint(&right));
             prop_assert_eq!(indexes(a.intersection(&b).as_ref()), &left & &right);
             prop_assert_eq!(indexes(a.difference(&b).as_ref()), &left - &right);
+            prop_assert_eq!(indexes(Some(&a.union(&b))), &left | &right);
+            prop_assert_eq!(a.count(), left.len() as u128);
         }
     }
 }

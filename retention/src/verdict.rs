@@ -7,6 +7,7 @@
 //!    forward ([`crate::term`]), so one start stands for all.
 //! 4. An error is not a verdict: nothing may be disposed of on it.
 //! 5. The verdict on facts taken together ([`Verdict::stricter`]) keeps whatever either of them keeps.
+//! 6. An act of the archive is kept while anything that it concerns is kept or held ([`Concerned`]).
 //!
 //! # Not here
 //! Approvals, grace, the number of tokens: conditions of the act, not of the rule.
@@ -14,7 +15,7 @@
 use std::fmt;
 
 use crate::class::{Policy, RetentionClass};
-use crate::hold::{Hold, HoldId};
+use crate::hold::{Hold, HoldId, HoldSet};
 use crate::ranges::{IndexRange, IndexRanges, LeafIndex};
 use crate::reason::Reason;
 use crate::term::{Start, TermError};
@@ -27,6 +28,19 @@ pub struct Candidate {
     class: RetentionClass,
     indexes: IndexRanges,
     latest: Start,
+    /// At most one for each class, in order of class.
+    concerned: Vec<Concerned>,
+}
+
+/// What acts of the archive concern, of one class: they are never disposed of before it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Concerned {
+    /// The class of the records concerned.
+    pub class: RetentionClass,
+    /// From the first of them to the last. It may span others: a hold on those keeps more than it must.
+    pub indexes: IndexRange,
+    /// The latest start among them.
+    pub latest: Start,
 }
 
 impl Candidate {
@@ -42,7 +56,34 @@ impl Candidate {
             class,
             indexes,
             latest,
+            concerned: Vec::new(),
         }
+    }
+
+    /// The same, its records being acts that concern other records. Of one class what is added counts together, so
+    /// a unit of any size holds six entries at most.
+    #[must_use]
+    pub fn concerning(mut self, more: Concerned) -> Self {
+        match self
+            .concerned
+            .iter_mut()
+            .find(|known| known.class == more.class)
+        {
+            Some(known) => {
+                known.indexes = known.indexes.hull(more.indexes);
+                known.latest = known.latest.max(more.latest);
+            }
+            None => {
+                self.concerned.push(more);
+                self.concerned.sort_unstable_by_key(|known| known.class);
+            }
+        }
+        self
+    }
+
+    /// What its records concern, in order of class.
+    pub fn concerned(&self) -> &[Concerned] {
+        &self.concerned
     }
 
     /// Its class.
@@ -62,8 +103,17 @@ impl Candidate {
 
     /// Parts what holds suspend from what they leave free, so that held records can be carried over to
     /// a keeping of their own and the rest disposed of.
-    pub fn part(self, holds: &[Hold], now: ProvenTime) -> Parted {
-        let suspending = holds.iter().filter(|hold| hold.suspends(now));
+    ///
+    /// A hold on what its records concern holds them all: which act concerns which record is not known here.
+    pub fn part(self, holds: &HoldSet, now: ProvenTime) -> Parted {
+        let mut about = self.concerned.iter();
+        if about.any(|other| holding(holds, &other.indexes.into(), now).is_some()) {
+            return Parted {
+                held: Some(self.indexes),
+                free: None,
+            };
+        }
+        let suspending = holds.holds().iter().filter(|hold| hold.suspends(now));
         let Ok(named) = IndexRanges::new(suspending.flat_map(|hold| hold.indexes().iter())) else {
             return Parted {
                 held: None,
@@ -107,34 +157,63 @@ pub enum Verdict {
     Disposable {
         /// Since when.
         since: UtcMillis,
+        /// Which term has ended.
+        reason: Reason,
     },
 }
 
 /// Judges a record or a unit.
 ///
 /// # Errors
-/// When the term cannot be counted: a start or an end outside the calendar.
+/// When a term cannot be counted: a start or an end outside the calendar.
 pub fn judge(
     candidate: &Candidate,
     policy: &Policy,
-    holds: &[Hold],
+    holds: &HoldSet,
     now: ProvenTime,
 ) -> Result<Verdict, TermError> {
-    let suspending = holds.iter().filter(|hold| hold.suspends(now));
-    let holding = suspending.filter(|hold| hold.indexes().overlaps(&candidate.indexes));
-    if let Some(by) = holding.map(Hold::id).min() {
+    let own = judge_one(
+        candidate.class,
+        &candidate.indexes,
+        candidate.latest,
+        policy,
+        holds,
+        now,
+    )?;
+    candidate.concerned.iter().try_fold(own, |verdict, other| {
+        let indexes = other.indexes.into();
+        let of_other = judge_one(other.class, &indexes, other.latest, policy, holds, now)?;
+        Ok(verdict.concerning(of_other))
+    })
+}
+
+fn judge_one(
+    class: RetentionClass,
+    indexes: &IndexRanges,
+    latest: Start,
+    policy: &Policy,
+    holds: &HoldSet,
+    now: ProvenTime,
+) -> Result<Verdict, TermError> {
+    let term = policy.term(class);
+    let reckoning = term.reckon(latest)?;
+    if let Some(by) = holding(holds, indexes, now) {
         return Ok(Verdict::Held { by });
     }
-    let term = policy.term(candidate.class);
-    let reckoning = term.reckon(candidate.latest)?;
     let end = reckoning.lawful_from();
-    if now.is_past(end) {
-        return Ok(Verdict::Disposable { since: end });
-    }
-    Ok(Verdict::Keep {
-        until: end,
-        reason: Reason::new(candidate.class, term, reckoning),
+    let reason = Reason::new(class, term, reckoning);
+    Ok(if now.is_past(end) {
+        Verdict::Disposable { since: end, reason }
+    } else {
+        Verdict::Keep { until: end, reason }
     })
+}
+
+/// The hold of the lowest number that suspends disposal of some of `indexes`.
+fn holding(holds: &HoldSet, indexes: &IndexRanges, now: ProvenTime) -> Option<HoldId> {
+    let suspending = holds.holds().iter().filter(|hold| hold.suspends(now));
+    let holding = suspending.filter(|hold| hold.indexes().overlaps(indexes));
+    holding.map(Hold::id).min()
 }
 
 impl Verdict {
@@ -146,27 +225,31 @@ impl Verdict {
         match (self, other) {
             (Held { by }, Held { by: also }) => Held { by: by.min(also) },
             (Held { by }, _) | (_, Held { by }) => Held { by },
+            (kept @ Keep { .. }, Disposable { .. }) | (Disposable { .. }, kept @ Keep { .. }) => {
+                kept
+            }
             (
-                Keep { until, reason },
+                Keep { until: end, reason },
                 Keep {
                     until: later,
+                    reason: their,
+                },
+            )
+            | (
+                Disposable { since: end, reason },
+                Disposable {
+                    since: later,
                     reason: their,
                 },
             ) => {
                 // Holidays bring different starts to one end: the later start is then the reason.
                 let (mine, theirs) = (reason.reckoning().start(), their.reckoning().start());
-                if (until, mine) < (later, theirs) {
+                if (end, mine) < (later, theirs) {
                     other
                 } else {
                     self
                 }
             }
-            (kept @ Keep { .. }, Disposable { .. }) | (Disposable { .. }, kept @ Keep { .. }) => {
-                kept
-            }
-            (Disposable { since }, Disposable { since: later }) => Disposable {
-                since: since.max(later),
-            },
         }
     }
 
@@ -179,7 +262,11 @@ impl Verdict {
                 until,
                 reason: reason.of_the_record_concerned(),
             },
-            other => other,
+            Self::Disposable { since, reason } => Self::Disposable {
+                since,
+                reason: reason.of_the_record_concerned(),
+            },
+            held @ Self::Held { .. } => held,
         };
         self.stricter(last_concerned)
     }
@@ -193,7 +280,9 @@ impl Verdict {
             Self::Held { by } => {
                 format!("Eliminazione sospesa dal vincolo di conservazione n. {by}.")
             }
-            Self::Disposable { since } => format!("Eliminabile da {since}."),
+            Self::Disposable { since, reason } => {
+                format!("Eliminabile da {since}. {}", reason.italian())
+            }
         }
     }
 }
@@ -204,7 +293,9 @@ impl fmt::Display for Verdict {
         match self {
             Self::Keep { until, reason } => write!(f, "keep until {until}: {reason}"),
             Self::Held { by } => write!(f, "held by hold {by}"),
-            Self::Disposable { since } => write!(f, "disposable since {since}"),
+            Self::Disposable { since, reason } => {
+                write!(f, "disposable since {since}: {reason}")
+            }
         }
     }
 }

@@ -4,8 +4,8 @@ use crate::support::program::{cannot, out, status};
 use crate::support::tls::{Installation, Served};
 use ceralacca_formats::proof::{ProofFile, ProvenMetadata};
 use ceralacca_retention::{
-    Candidate, LeafIndex, Policy, ProvenTime, RetentionClass, StampedTime, Start, UtcMillis,
-    Verdict, judge,
+    Candidate, HoldSet, LeafIndex, Policy, ProvenTime, RetentionClass, StampedTime, Start,
+    UtcMillis, Verdict, judge,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
@@ -623,7 +623,7 @@ fn kept_until(found: &Value) -> i64 {
     let index = LeafIndex::new(found["index"].as_u64().unwrap());
     let candidate = Candidate::record(RetentionClass::Trace, index, start);
     let never = ProvenTime::from_token(UtcMillis::new(0), 0).unwrap();
-    match judge(&candidate, &Policy::default(), &[], never).unwrap() {
+    match judge(&candidate, &Policy::default(), &HoldSet::none(), never).unwrap() {
         Verdict::Keep { until, .. } => until.as_millis(),
         other => panic!("{other:?}"),
     }

@@ -46,6 +46,40 @@ fn the_second_implementation_agrees_on_every_start_from_2005_to_2100() {
     }
 }
 
+/// Month ends, leap days and the two nights of the year in which the hands move among them: every day, at its first
+/// and at its last millisecond, whatever the day's length.
+#[test]
+fn the_whole_of_a_day_in_italy_and_nothing_beside_it_has_one_end() {
+    let walk = Walk::to(2111);
+    let mut lengths = [0; 3];
+    for at in 0..walk.days.len() {
+        let day = &walk.days[at];
+        if day.ymd.0 > 2100 {
+            break;
+        }
+        let next = walk.days[at + 1].midnight;
+        lengths[usize::try_from((next - day.midnight) / 3_600_000 - 23).unwrap()] += 1;
+        let (_, last) = walk.end(at, 30);
+        for millis in [day.midnight, next - 1] {
+            let instant = UtcMillis::new(millis);
+            let start = Start::new(
+                instant,
+                instant,
+                ProvenTime::from_token(instant, 0).unwrap(),
+            );
+            let end = Term::THIRTY_MONTHS.reckon(start).unwrap().lawful_from();
+            assert_eq!(
+                end.as_millis(),
+                walk.days[last + 1].midnight,
+                "{:?}",
+                day.ymd
+            );
+        }
+    }
+    // 96 years, 23 of them leap (2100 is none): a day of 23 hours and one of 25 in each.
+    assert_eq!(lengths, [96, 34_871, 96]);
+}
+
 #[test]
 fn thirty_months_are_sometimes_each_number_of_days_from_911_to_915() {
     let walk = Walk::to(2111);

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::civil::CivilDate;
-use crate::hold::Authority;
+use crate::hold::{Act, Authority};
+use crate::principal::{Principal, TwoPrincipals};
 use crate::term::Term;
 
 fn midnight(year: i32, month: u32, day: u32) -> UtcMillis {
@@ -31,6 +32,7 @@ fn hold(id: u64, indexes: IndexRanges, end: Option<UtcMillis>) -> Hold {
     Hold::new(
         HoldId::new(id),
         Authority::Judicial,
+        Act::new("decreto 12/2026").unwrap(),
         indexes,
         midnight(2024, 1, 1),
         end,
@@ -56,8 +58,29 @@ fn held(by: u64) -> Verdict {
     Verdict::Held { by }
 }
 
+fn set(holds: &[Hold]) -> HoldSet {
+    let released = holds
+        .iter()
+        .filter(|hold| hold.released().is_some())
+        .count();
+    HoldSet::reconciled(holds.to_vec(), holds.len() as u64, released as u64).unwrap()
+}
+
 fn judged(candidate: &Candidate, holds: &[Hold], now: UtcMillis) -> Verdict {
-    judge(candidate, &Policy::default(), holds, proven(now)).unwrap()
+    judge(candidate, &Policy::default(), &set(holds), proven(now)).unwrap()
+}
+
+fn two() -> TwoPrincipals {
+    let named = |name| Principal::new(name).unwrap();
+    TwoPrincipals::new(named("anna"), named("bruno")).unwrap()
+}
+
+/// Since when a verdict lets it go.
+fn disposable_since(verdict: Verdict) -> Option<UtcMillis> {
+    match verdict {
+        Verdict::Disposable { since, .. } => Some(since),
+        _ => None,
+    }
 }
 
 #[test]
@@ -75,9 +98,9 @@ fn a_record_is_kept_through_the_last_millisecond_of_its_term() {
 #[test]
 fn a_record_is_disposable_from_the_first_instant_after_its_term() {
     let since = end_of_record();
-    assert_eq!(judged(&record(), &[], since), Verdict::Disposable { since });
+    assert_eq!(disposable_since(judged(&record(), &[], since)), Some(since));
     let later = midnight(2090, 1, 1);
-    assert_eq!(judged(&record(), &[], later), Verdict::Disposable { since });
+    assert_eq!(disposable_since(judged(&record(), &[], later)), Some(since));
 }
 
 #[test]
@@ -85,7 +108,13 @@ fn a_longer_term_keeps_longer() {
     let policy = Policy::default()
         .with(RetentionClass::Trace, Term::of_months(31).unwrap())
         .unwrap();
-    let verdict = judge(&record(), &policy, &[], proven(end_of_record())).unwrap();
+    let verdict = judge(
+        &record(),
+        &policy,
+        &HoldSet::none(),
+        proven(end_of_record()),
+    )
+    .unwrap();
     assert!(matches!(verdict, Verdict::Keep { until, .. } if until == midnight(2025, 12, 16)));
 }
 
@@ -115,17 +144,12 @@ fn of_several_holds_the_lowest_number_is_named() {
 #[test]
 fn a_hold_released_or_past_its_end_or_on_other_leaves_holds_nothing() {
     let released = hold(1, range(0, 99), None)
-        .release(midnight(2025, 1, 1))
+        .release(midnight(2025, 1, 1), two())
         .unwrap();
     let past = hold(2, range(0, 99), Some(end_of_record()));
     let elsewhere = hold(3, range(13, 99), None);
     let verdict = judged(&record(), &[released, past, elsewhere], end_of_record());
-    assert_eq!(
-        verdict,
-        Verdict::Disposable {
-            since: end_of_record()
-        }
-    );
+    assert_eq!(disposable_since(verdict), Some(end_of_record()));
 }
 
 #[test]
@@ -144,17 +168,15 @@ fn a_unit_parted_from_its_held_records_is_disposable() {
         hold(8, range(12, 13), None),
         hold(9, range(13, 14), None),
     ];
-    let parted = unit.part(&holds, now);
+    let parted = unit.part(&set(&holds), now);
     let held = IndexRanges::new(range(12, 14).iter().chain(range(20, 20).iter())).unwrap();
     assert_eq!(parted.held, Some(held));
     let free = parted.free.unwrap();
     let left = IndexRanges::new(range(10, 11).iter().chain(range(15, 19).iter())).unwrap();
     assert_eq!(free.indexes(), &left);
     assert_eq!(
-        judged(&free, &holds, end_of_record()),
-        Verdict::Disposable {
-            since: end_of_record()
-        }
+        disposable_since(judged(&free, &holds, end_of_record())),
+        Some(end_of_record())
     );
 }
 
@@ -162,7 +184,7 @@ fn a_unit_parted_from_its_held_records_is_disposable() {
 fn a_unit_without_holds_is_free_and_one_wholly_held_is_not() {
     let now = proven(end_of_record());
     assert_eq!(
-        record().part(&[], now),
+        record().part(&HoldSet::none(), now),
         Parted {
             held: None,
             free: Some(record())
@@ -170,13 +192,13 @@ fn a_unit_without_holds_is_free_and_one_wholly_held_is_not() {
     );
     let elsewhere = [hold(7, range(13, 99), None)];
     assert_eq!(
-        record().part(&elsewhere, now),
+        record().part(&set(&elsewhere), now),
         Parted {
             held: None,
             free: Some(record())
         }
     );
-    let parted = record().part(&[hold(7, range(0, 99), None)], now);
+    let parted = record().part(&set(&[hold(7, range(0, 99), None)]), now);
     assert_eq!(
         parted,
         Parted {
@@ -197,8 +219,21 @@ fn an_act_of_the_archive_outlives_the_last_record_it_concerns() {
         record().latest(),
     );
     let judged_with = |now, holds: &[Hold]| {
-        let of_act = judge(&act, &policy, holds, proven(now)).unwrap();
-        of_act.concerning(judge(&record(), &policy, holds, proven(now)).unwrap())
+        let of_act = judge(&act, &policy, &set(holds), proven(now)).unwrap();
+        let of_record = judge(&record(), &policy, &set(holds), proven(now)).unwrap();
+        let together = of_act.concerning(of_record);
+        // The candidate that knows what it concerns says the same.
+        let concerned = Concerned {
+            class: RetentionClass::Trace,
+            indexes: IndexRange::single(LeafIndex::new(12)),
+            latest: record().latest(),
+        };
+        let knowing = act.clone().concerning(concerned);
+        let of_knowing = judge(&knowing, &policy, &set(holds), proven(now)).unwrap();
+        assert_eq!(of_knowing, together);
+        let parted = knowing.part(&set(holds), proven(now));
+        assert_eq!(parted.free.is_none(), !holds.is_empty());
+        together
     };
     let Verdict::Keep { until, reason } = judged_with(before(end_of_record()), &[]) else {
         panic!("not kept");
@@ -209,10 +244,8 @@ fn an_act_of_the_archive_outlives_the_last_record_it_concerns() {
     );
     assert!(reason.is_of_the_record_concerned());
     assert_eq!(
-        judged_with(end_of_record(), &[]),
-        Verdict::Disposable {
-            since: end_of_record()
-        }
+        disposable_since(judged_with(end_of_record(), &[])),
+        Some(end_of_record())
     );
     let holds = [hold(7, range(12, 12), None)];
     assert_eq!(judged_with(end_of_record(), &holds), held(7));
@@ -222,7 +255,7 @@ fn an_act_of_the_archive_outlives_the_last_record_it_concerns() {
 fn facts_outside_the_calendar_give_an_error_and_no_verdict() {
     let ingest = UtcMillis::new(i64::MAX);
     let lost = Candidate::record(RetentionClass::Trace, LeafIndex::new(0), start(ingest));
-    let judged = judge(&lost, &Policy::default(), &[], proven(ingest));
+    let judged = judge(&lost, &Policy::default(), &HoldSet::none(), proven(ingest));
     assert!(matches!(judged, Err(TermError::Start(_))));
 }
 
@@ -248,11 +281,14 @@ fn a_verdict_can_be_said_in_both_languages() {
     let disposable = judged(&record(), &[], end_of_record());
     assert_eq!(
         disposable.to_string(),
-        "disposable since 2025-11-15T23:00:00.000Z"
+        "disposable since 2025-11-15T23:00:00.000Z: class trace, 30 months from 2023-05-15 by DPR \
+         68/2005 art. 11(2), through 2025-11-15"
     );
     assert_eq!(
         disposable.italian(),
-        "Eliminabile da 2025-11-15T23:00:00.000Z."
+        "Eliminabile da 2025-11-15T23:00:00.000Z. Da conservare fino a tutto il giorno \
+         15/11/2025: log dei messaggi, 30 mesi dal giorno 15/05/2023, ai sensi dell'art. 11, \
+         comma 2, del d.P.R. 11 febbraio 2005, n. 68."
     );
 }
 
@@ -270,6 +306,26 @@ fn of_two_ends_that_a_holiday_makes_one_the_later_start_is_the_reason() {
     assert_ne!(first, second);
     assert_eq!(first.stricter(second), second);
     assert_eq!(second.stricter(first), second);
+}
+
+#[test]
+fn what_acts_concern_counts_together_for_each_class() {
+    let concerned = |class, first, last, day| Concerned {
+        class,
+        indexes: IndexRange::new(LeafIndex::new(first), LeafIndex::new(last)).unwrap(),
+        latest: start(midnight(2024, 1, day)),
+    };
+    let unit = Candidate::unit(RetentionClass::Custody, range(50, 60), record().latest())
+        .concerning(concerned(RetentionClass::Justice, 8, 9, 5))
+        .concerning(concerned(RetentionClass::Trace, 1, 2, 7))
+        .concerning(concerned(RetentionClass::Justice, 4, 5, 6));
+    assert_eq!(
+        unit.concerned(),
+        [
+            concerned(RetentionClass::Trace, 1, 2, 7),
+            concerned(RetentionClass::Justice, 4, 9, 6)
+        ]
+    );
 }
 
 const YEAR: i64 = 31_557_600_000;
