@@ -11,6 +11,8 @@
 //! - [`principal`]: who acts, and the rule of two
 //! - [`hold`]: suspension of disposal by an authority
 //! - [`verdict`]: facts in; `Keep`, `Held` or `Disposable` out
+//! - [`authority`], [`chain`], [`clock`]: the three witnesses of the time: authorities, sealed intervals, a clock kept
+//! - [`disposal_time`]: the instant proven for disposal, or why none is
 //! - [`reason`]: why, in words, with the article
 //!
 //! # Invariants
@@ -53,10 +55,25 @@ pub mod hold;
 
 pub mod verdict;
 
+pub mod authority;
+
+pub mod chain;
+
+pub mod clock;
+
+pub mod disposal_time;
+
 pub mod reason;
 
+pub use authority::{
+    AuthorityClock, AuthorityGrade, AuthorityId, FreshToken, Inquiry, Nonce, SetAside, StoreKind,
+    Testimony,
+};
+pub use chain::{Chain, ChainError, Closing};
 pub use civil::CivilDate;
 pub use class::{Article, Basis, ClassError, Policy, RetentionClass};
+pub use clock::{KeptClock, SoftClock, Ticked};
+pub use disposal_time::{DisposalTime, Doubt, Grounds, NotProven, Witness, prove};
 pub use hold::{Act, Authority, Hold, HoldError, HoldId, HoldSet, Release};
 pub use principal::{Principal, PrincipalError, TwoPrincipals};
 pub use ranges::{IndexRange, IndexRanges, LeafIndex, RangeError};

@@ -64,6 +64,12 @@ impl ProvenTime {
         self.0
     }
 
+    /// The earlier of the two: still a lower bound of now, whatever `instant` is.
+    #[must_use]
+    pub fn no_later_than(self, instant: UtcMillis) -> Self {
+        Self(self.0.min(instant))
+    }
+
     /// True when `instant` is past beyond doubt. False says nothing: it may be past all the same.
     pub fn is_past(self, instant: UtcMillis) -> bool {
         self.0 >= instant
