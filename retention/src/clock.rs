@@ -128,6 +128,11 @@ impl SoftClock {
         self.kept.reading
     }
 
+    /// The same as a lower bound of now: good for an alarm. Disposal wants more than one witness.
+    pub const fn proven(&self) -> ProvenTime {
+        ProvenTime::by_clock(self.kept.reading)
+    }
+
     /// How long the archive has run, in milliseconds, over all its starts.
     pub const fn run_ms(&self) -> u64 {
         self.kept.run_ms

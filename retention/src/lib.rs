@@ -13,17 +13,20 @@
 //! - [`verdict`]: facts in; `Keep`, `Held` or `Disposable` out
 //! - [`authority`], [`chain`], [`clock`]: the three witnesses of the time: authorities, sealed intervals, a clock kept
 //! - [`disposal_time`]: the instant proven for disposal, or why none is
+//! - [`mod@unit`]: units of disposal, whether one is due, the plan, the alarm
+//! - [`disposal`]: the steps of a disposal, from plan to completion
 //! - [`reason`]: why, in words, with the article
 //!
 //! # Invariants
 //! 1. No term is shorter than the legal floor of its class; no configuration can make it so.
 //! 2. Doubt keeps: where the law is silent (the starting day, the holidays) the later end is taken.
-//! 3. "Now" is a [`time::ProvenTime`], a lower bound shown by time-stamps; no clock is read here.
+//! 3. "Now" is a [`time::ProvenTime`], a lower bound; for disposal a [`DisposalTime`]. No clock is read here.
 //! 4. A hold in force wins over every term.
-//! 5. Facts outside the calendar are an error that names them, never a panic and never a verdict.
+//! 5. What is disposed of was due, approved by two principals, and let lie for 72 hours, all judged at the last moment.
+//! 6. Facts outside the calendar are an error that names them, never a panic and never a verdict.
 //!
 //! # Not here
-//! Messages, leaves, approvals, grace and the act of disposal; what makes a time-stamp trustworthy.
+//! Messages, leaves, files; the act of disposal; signatures of tokens, and the clocks themselves.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -63,6 +66,10 @@ pub mod clock;
 
 pub mod disposal_time;
 
+pub mod unit;
+
+pub mod disposal;
+
 pub mod reason;
 
 pub use authority::{
@@ -73,6 +80,10 @@ pub use chain::{Chain, ChainError, Closing};
 pub use civil::CivilDate;
 pub use class::{Article, Basis, ClassError, Policy, RetentionClass};
 pub use clock::{KeptClock, SoftClock, Ticked};
+pub use disposal::{
+    Approval, Disposal, Execution, Facts, Grace, GraceStart, Intent, IntentId, Outcome, Refusal,
+    Stage,
+};
 pub use disposal_time::{DisposalTime, Doubt, Grounds, NotProven, Witness, prove};
 pub use hold::{Act, Authority, Hold, HoldError, HoldId, HoldSet, Release};
 pub use principal::{Principal, PrincipalError, TwoPrincipals};
@@ -80,4 +91,5 @@ pub use ranges::{IndexRange, IndexRanges, LeafIndex, RangeError};
 pub use reason::Reason;
 pub use term::{Reckoning, Start, Term, TermError};
 pub use time::{ProvenTime, StampedTime, TimeError, UtcMillis};
+pub use unit::{BatchCap, Due, NotDue, Overdue, Plan, Unit, UnitId, due, overdue, plan};
 pub use verdict::{Candidate, Concerned, Parted, Verdict, judge};

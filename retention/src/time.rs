@@ -59,6 +59,11 @@ impl ProvenTime {
             })
     }
 
+    /// What the software clock shows, which lags behind the true time or keeps up with it.
+    pub(crate) const fn by_clock(reading: UtcMillis) -> Self {
+        Self(reading)
+    }
+
     /// The instant known to be past.
     pub const fn instant(self) -> UtcMillis {
         self.0

@@ -86,6 +86,11 @@ impl Candidate {
         &self.concerned
     }
 
+    /// The same, of `indexes` alone.
+    pub(crate) fn narrowed(self, indexes: IndexRanges) -> Self {
+        Self { indexes, ..self }
+    }
+
     /// Its class.
     pub const fn class(&self) -> RetentionClass {
         self.class
