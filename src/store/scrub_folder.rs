@@ -223,9 +223,11 @@ mod tests {
             pieces: vec![Sha256::of(b"a"), Sha256::of(b"b")],
         };
         let bytes = sums.to_bytes("000012.sst");
-        // docs/formats.md, "The scrub": the vector.
+        // docs/formats.md, section 10: the vector.
         assert_eq!(bytes.len(), 8 + 64 + 32);
         assert_eq!(hex::encode(&bytes[..12]), "0000000000400001ca978112");
+        let sum = "4b8d45bf7932fd52ffb99902e471b1881fdf863d993f8ae7c81ad2a7b44e826a";
+        assert_eq!(hex::encode(&bytes[72..]), sum);
         assert_eq!(Sums::from_bytes("000012.sst", &bytes), Some(sums));
         assert_eq!(Sums::from_bytes("000013.sst", &bytes), None);
         for at in 0..bytes.len() {

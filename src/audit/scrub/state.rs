@@ -4,7 +4,7 @@
 //! ceralacca scrub 1
 //! round N | started MS | finished MS | last DAMAGED        one a line; decimal
 //! until SIZE ROOT                                          the tree of this round
-//! counts N N N N N N N N N N
+//! counts N N N N N N N N N N N
 //! at PHASE [WHERE [WHERE]]                                 the cursor; bytes in hexadecimal
 //! found N
 //! finding KIND TAB INDEX or - TAB ITEM TAB WHY TAB HANGS
