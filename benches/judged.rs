@@ -9,7 +9,8 @@
 //! Both sides run on two threads over the same complete delivery receipts (some 13 KB, RSA-2048, a chain of three).
 //! Bare: SHA-256 and BLAKE3 of the whole, the digest the signature names over the signed part, the signature over
 //! the signed attributes; keys, attributes and places were cut out before. Ours: the shipped path in process, from the
-//! bytes to the acknowledgement after the sync. What was written is read back: contents, levels, and `fsck`'s root.
+//! bytes to the acknowledgement after the sync. What was written is read back: contents and levels,
+//! and `fsck` finds it clean, with the root that was published.
 
 #![allow(clippy::disallowed_methods, reason = "a bench is about real time")]
 
@@ -20,7 +21,11 @@ use aws_lc_rs::signature::{
 };
 use ceralacca::access::{self, Principal};
 use ceralacca::archive::{self, Log, Settings};
+use ceralacca::audit::fsck;
 use ceralacca::ingest::Declared;
+use ceralacca::keyring::Keyring;
+use ceralacca::store::outside;
+use ceralacca::store::rocks::{Mode, RocksStore};
 use ceralacca::trust::{Bundle, Item, What};
 use ceralacca_formats::digest::{ContentDigest, Sha256};
 use ceralacca_formats::id::{LeafIndex, LogId, Origin, UtcMillis};
@@ -34,6 +39,7 @@ use cms::signed_data::{SignedData, SignerIdentifier};
 use der::{Decode, Encode};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -201,8 +207,30 @@ fn ours(receipts: &[Receipt], root: &[u8]) -> f64 {
     });
     let rate = receipts.len() as f64 / start.elapsed().as_secs_f64();
     check(&log, first, receipts);
+    let tip = log.reader().published().tip;
     log.stop().expect("stop");
+    drop(log);
+    let report = recheck(&path, &master, &origin);
+    assert!(report.is_clean(), "{:?}", report.damages);
+    // Nothing was recorded between.
+    assert_eq!(
+        (report.leaves, report.root),
+        (tip.size.get(), Some(tip.root))
+    );
     rate
+}
+
+/// What the check of everything finds in a log at rest.
+fn recheck(path: &Path, master: &MasterKey, origin: &Origin) -> fsck::Report {
+    let store = RocksStore::open(&outside::database_of(path), Mode::Read).expect("store");
+    let (keyring, signer) = Keyring::open(&store, master, origin).expect("keys");
+    let subject = fsck::Subject {
+        store: &store,
+        keyring: &keyring,
+        verifier: signer.verifier(),
+        outside: outside::read_checkpoint(path).expect("checkpoint"),
+    };
+    fsck::check(&subject, &mut |_| {})
 }
 
 /// Every receipt is there, whole, trusted, each with its facts beside it.
