@@ -218,7 +218,9 @@ impl Rules {
         self.keys.open(note).is_err_and(|error| error == unknown)
     }
 
-    /// Opens the last witnessed checkpoint: signed by the log, cosigned by a quorum, not too long ago.
+    /// Opens the last witnessed checkpoint: signed by the log, cosigned by a quorum, not too long ago. How long ago is
+    /// said by the quorum that cosigned latest: one witness alone, with a clock that runs ahead or with the log, does
+    /// not keep an old checkpoint fresh.
     pub fn look_witnessed(
         &self,
         answer: &Answer<'_>,
@@ -229,8 +231,15 @@ impl Rules {
         if !policy.is_met(cosigned.iter().map(|(key, _)| key)) {
             return Err(Finding::NotWitnessed(found.size()));
         }
-        if let Some(newest) = cosigned.iter().map(|(_, seconds)| *seconds).max() {
-            self.fresh(UtcMillis::new(newest.saturating_mul(1000)), now)?;
+        let mut latest_first: Vec<_> = cosigned.iter().collect();
+        latest_first.sort_by_key(|(_, seconds)| std::cmp::Reverse(*seconds));
+        let mut by = Vec::with_capacity(latest_first.len());
+        let quorum = latest_first.into_iter().find(|(key, _)| {
+            by.push(key);
+            policy.is_met(by.iter().copied())
+        });
+        if let Some((_, seconds)) = quorum {
+            self.fresh(UtcMillis::new(seconds.saturating_mul(1000)), now)?;
         }
         Ok(found)
     }

@@ -280,6 +280,15 @@ fn a_witnessed_checkpoint_needs_a_quorum_that_verifies_and_is_fresh() {
         look(&cosigned(&[2, 3], now - 11)),
         Err(Finding::Stale { seconds: 11, .. })
     ));
+    // One witness that says another second, be it a far one, does not make an old quorum fresh.
+    for ahead in [now, u64::MAX] {
+        let line = witness(3).cosign(&plain, ahead);
+        let one_ahead = cosigned(&[2], now - 11).with_lines(&line);
+        assert!(matches!(
+            look(&one_ahead),
+            Err(Finding::Stale { seconds: 11, .. })
+        ));
+    }
     // A known witness's line that does not verify is worse than none.
     let line = witness(3).cosign(&checkpoint(&leaves(4, 0)), now);
     let spoiled = cosigned(&[2], now).with_lines(&line);
