@@ -9,13 +9,14 @@
 //!
 //! # Invariants
 //! 1. All of it or nothing: one record without a proof, one proof that is not strict, and it is not kept.
-//! 2. Needs the log's key and these proofs, nothing else.
+//! 2. Needs the log's keys and these proofs, nothing else: each checkpoint under the key of its time, so that an
+//!    acknowledgement outlives the key that signed it.
 
 use crate::acknowledgement::{Acknowledgement, AcknowledgementError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::id::{LeafIndex, TreeSize};
-use crate::note::VerifierKey;
 use crate::proof::ProofFile;
+use crate::rotation::KeyChain;
 use crate::tree::{NodeHash, VerifyError, verify_consistency, verify_inclusion};
 
 /// Why a log does not keep an acknowledgement. It, and the proofs, are evidence.
@@ -30,6 +31,18 @@ pub enum PromiseError {
     /// The newest checkpoint is refused.
     #[error("newest checkpoint: {0}")]
     Newest(#[from] CheckpointError),
+    /// The newest checkpoint has fewer leaves than the one in the acknowledgement: the log shows none of that size until
+    /// witnesses cosigned one, or it was rolled back. To be asked again; the first passes, the second does not.
+    #[error(
+        "the log shows {second} leaves, and acknowledged under {first}: it holds back what is not witnessed, or was \
+         rolled back"
+    )]
+    Behind {
+        /// Size in the acknowledgement.
+        first: TreeSize,
+        /// Size of the newest checkpoint.
+        second: TreeSize,
+    },
     /// The newest checkpoint does not continue the one in the acknowledgement.
     #[error("from the acknowledged checkpoint of {first} leaves to {second}: {error}")]
     Inconsistent {
@@ -64,17 +77,25 @@ pub struct Shown {
     pub inclusions: Vec<(LeafIndex, Vec<NodeHash>)>,
 }
 
-/// Checks that the log keeps an acknowledgement; gives the newest checkpoint.
+/// Checks that the log keeps an acknowledgement; gives the newest checkpoint. `keys` are the pinned key and those that
+/// followed it.
 pub fn verify(
     acknowledgement: &Acknowledgement,
     shown: &Shown,
-    key: &VerifierKey,
+    keys: &KeyChain,
 ) -> Result<Checkpoint, PromiseError> {
-    if acknowledgement.origin.as_str() != key.name() {
+    if acknowledgement.origin.as_str() != keys.current().name() {
         return Err(PromiseError::OtherOrigin);
     }
+    let (_, key) = keys
+        .open(acknowledgement.checkpoint.as_bytes())
+        .map_err(AcknowledgementError::from)?;
     let first = acknowledgement.verify(key)?;
-    let newest = Checkpoint::open(shown.newest.as_bytes(), key)?;
+    let newest = keys.open(shown.newest.as_bytes())?.0;
+    if newest.size() < first.size() {
+        let (first, second) = (first.size(), newest.size());
+        return Err(PromiseError::Behind { first, second });
+    }
     let consistent = verify_consistency(&first, &newest, &shown.consistency);
     consistent.map_err(|error| PromiseError::Inconsistent {
         first: first.size(),
@@ -122,6 +143,10 @@ mod tests {
 
     fn signer() -> NoteSigner {
         NoteSigner::new("pec.example.test/log", &SigningSeed::from_bytes([1; 32])).unwrap()
+    }
+
+    fn keys() -> KeyChain {
+        KeyChain::new(signer().verifier().clone())
     }
 
     fn record(seq: u64, kind: Kind) -> AcknowledgedRecord {
@@ -188,7 +213,7 @@ mod tests {
     fn a_kept_acknowledgement_verifies_and_so_do_its_proof_files() {
         let (acknowledgement, shown) = sample();
         let signer = signer();
-        let newest = verify(&acknowledgement, &shown, signer.verifier()).unwrap();
+        let newest = verify(&acknowledgement, &shown, &keys()).unwrap();
         assert_eq!(newest.size(), TreeSize::new(6));
         let files = proof_files(&acknowledgement, &shown);
         assert_eq!(files.len(), 2);
@@ -199,12 +224,45 @@ mod tests {
     }
 
     #[test]
+    fn an_acknowledgement_is_kept_through_a_rotation_and_each_key_speaks_for_its_time() {
+        let (acknowledgement, shown) = sample();
+        let next = NoteSigner::new("pec.example.test/log", &SigningSeed::from_bytes([2; 32]));
+        let next = next.unwrap();
+        let newest = Checkpoint::open(shown.newest.as_bytes(), signer().verifier()).unwrap();
+        let (origin, size, root) = (newest.origin().clone(), newest.size(), newest.root());
+        let newest = Checkpoint::sign(&next, &origin, size, root).unwrap();
+        let shown = Shown {
+            newest: newest.note().to_owned(),
+            ..shown
+        };
+        let rotated = |at: u64| {
+            let mut keys = keys();
+            keys.rotate(next.verifier().clone(), TreeSize::new(at))
+                .unwrap();
+            keys
+        };
+        let verify = |keys: &KeyChain| verify(&acknowledgement, &shown, keys);
+        assert_eq!(verify(&rotated(5)).unwrap(), newest);
+        let unknown = CheckpointError::Note(NoteError::UnknownSigner);
+        assert_eq!(verify(&keys()), Err(PromiseError::Newest(unknown)));
+        // The next key alone, and a first one that was retired before the acknowledgement.
+        let early = AcknowledgementError::from(unknown);
+        let alone = KeyChain::new(next.verifier().clone());
+        for keys in [alone, rotated(3)] {
+            assert_eq!(
+                verify(&keys),
+                Err(PromiseError::Acknowledgement(early.clone()))
+            );
+        }
+    }
+
+    #[test]
     fn each_way_of_not_keeping_it_has_its_name() {
         let signer = signer();
         let verify = |change: &dyn Fn(&mut Acknowledgement, &mut Shown)| {
             let (mut acknowledgement, mut shown) = sample();
             change(&mut acknowledgement, &mut shown);
-            verify(&acknowledgement, &shown, signer.verifier()).unwrap_err()
+            verify(&acknowledgement, &shown, &keys()).unwrap_err()
         };
         let index = LeafIndex::new(2);
         let not_included = |error| PromiseError::NotIncluded { index, error };
@@ -221,13 +279,13 @@ mod tests {
             inconsistent(VerifyError::OtherRoot)
         );
         let rolled_back = Checkpoint::sign(&signer, &origin, TreeSize::new(3), other).unwrap();
-        assert!(matches!(
+        assert_eq!(
             verify(&|_, s| s.newest = rolled_back.note().to_owned()),
-            PromiseError::Inconsistent {
-                error: VerifyError::Rollback { .. },
-                ..
+            PromiseError::Behind {
+                first: TreeSize::new(4),
+                second: TreeSize::new(3),
             }
-        ));
+        );
         assert_eq!(
             verify(&|_, s| s.consistency.clear()),
             inconsistent(VerifyError::TooShort)

@@ -14,6 +14,7 @@ use ceralacca_formats::digest::{Blake3, ContentDigest, Sha256};
 use ceralacca_formats::leaf::{Leaf, Opening};
 use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::proof::{ProofFile, ProvenMetadata, ProvenRecord};
+use ceralacca_formats::rotation::KeyChain;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Read;
@@ -39,14 +40,17 @@ const KEY_BYTES_MAX: u64 = 1024;
 impl KeyArguments {
     /// The key that signs today, if one is given: that one, or the one to which the rotations lead.
     pub fn read(&self) -> Result<Option<VerifierKey>> {
+        let chain = self.read_chain()?;
+        Ok(chain.map(|chain| chain.current().clone()))
+    }
+
+    /// The keys of the log from the given one on, if one is given.
+    pub fn read_chain(&self) -> Result<Option<KeyChain>> {
         let pinned = match &self.key_file {
             None => self.key.clone(),
             Some(path) => Some(key_of(path)?),
         };
-        let followed = pinned.map(|pinned| {
-            let chain = self.rotations.follow(&pinned)??;
-            Ok(chain.current().clone())
-        });
+        let followed = pinned.map(|pinned| Ok(self.rotations.follow(&pinned)??));
         followed.transpose()
     }
 }

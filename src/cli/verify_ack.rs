@@ -12,9 +12,9 @@ use bytes::Bytes;
 use ceralacca_formats::acknowledgement::Acknowledgement;
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::id::LeafIndex;
-use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::promise::{self, PromiseError, Shown};
 use ceralacca_formats::proof::ProofFile;
+use ceralacca_formats::rotation::KeyChain;
 use ceralacca_formats::tree::NodeHash;
 use ceralacca_formats::witness::AddCheckpoint;
 use serde_json::json;
@@ -51,22 +51,22 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Verifies every acknowledgement of the file; the answer is yes only if all are kept.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
-    let key = arguments.key.read()?;
-    let key = key.context("the log's key is needed: --key or --key-file")?;
+    let keys = arguments.key.read_chain()?;
+    let keys = keys.context("the log's key is needed: --key or --key-file")?;
     if let Some(consistency) = &arguments.consistency {
-        return offline(arguments, consistency, &key);
+        return offline(arguments, consistency, &keys);
     }
     remote::run(async {
         let remote = arguments.remote.connect().await?;
         let mut told = Told::default();
         let single = Acknowledgement::parse(&read(&arguments.file)?);
         if let Ok(acknowledgement) = single {
-            check(arguments, &remote, &key, &acknowledgement, &mut told).await?;
+            check(arguments, &remote, &keys, &acknowledgement, &mut told).await?;
         } else {
             let mut lines = import::kept::Kept::open(&arguments.file)?;
             while let Some(batch) = lines.next_batch()? {
                 for acknowledgement in batch {
-                    check(arguments, &remote, &key, &acknowledgement, &mut told).await?;
+                    check(arguments, &remote, &keys, &acknowledgement, &mut told).await?;
                 }
             }
         }
@@ -127,12 +127,12 @@ impl Told {
 async fn check(
     arguments: &Arguments,
     remote: &Remote,
-    key: &VerifierKey,
+    keys: &KeyChain,
     acknowledgement: &Acknowledgement,
     told: &mut Told,
 ) -> Result<()> {
-    let shown = fetch(remote, key, acknowledgement).await?;
-    let verdict = promise::verify(acknowledgement, &shown, key);
+    let shown = fetch(remote, keys, acknowledgement).await?;
+    let verdict = promise::verify(acknowledgement, &shown, keys);
     if let (Some(folder), Ok(_)) = (&arguments.out, &verdict) {
         keep(folder, acknowledgement, &shown)?;
     }
@@ -142,7 +142,7 @@ async fn check(
 /// What the log shows for an acknowledgement. What it refuses is left out, and found missing.
 async fn fetch(
     remote: &Remote,
-    key: &VerifierKey,
+    keys: &KeyChain,
     acknowledgement: &Acknowledgement,
 ) -> Result<Shown> {
     let newest = remote.checkpoint().await?;
@@ -152,10 +152,10 @@ async fn fetch(
     };
     // What does not open is refused when it is verified.
     let sizes = (
-        Checkpoint::open(acknowledgement.checkpoint.as_bytes(), key),
-        Checkpoint::open(shown.newest.as_bytes(), key),
+        keys.open(acknowledgement.checkpoint.as_bytes()),
+        keys.open(shown.newest.as_bytes()),
     );
-    let (Ok(first), Ok(second)) = sizes else {
+    let (Ok((first, _)), Ok((second, _))) = sizes else {
         return Ok(shown);
     };
     let (first, second) = (first.size().get(), second.size().get());
@@ -206,7 +206,7 @@ fn keep(folder: &Path, acknowledgement: &Acknowledgement, shown: &Shown) -> Resu
     Ok(())
 }
 
-fn offline(arguments: &Arguments, consistency: &Path, key: &VerifierKey) -> Result<Answer> {
+fn offline(arguments: &Arguments, consistency: &Path, keys: &KeyChain) -> Result<Answer> {
     let acknowledgement = Acknowledgement::parse(&read(&arguments.file)?);
     let acknowledgement =
         acknowledgement.with_context(|| format!("acknowledgement {}", arguments.file.display()))?;
@@ -223,7 +223,7 @@ fn offline(arguments: &Arguments, consistency: &Path, key: &VerifierKey) -> Resu
         consistency: request.proof,
         inclusions,
     };
-    let verdict = promise::verify(&acknowledgement, &shown, key);
+    let verdict = promise::verify(&acknowledgement, &shown, keys);
     let mut told = Told::default();
     told.one(arguments, &acknowledgement, &verdict)?;
     told.end(arguments)
