@@ -4,6 +4,7 @@
 //! - [`ceralacca_formats`], [`ceralacca_pec`], [`ceralacca_retention`]: crates of their own, pure: formats and their
 //!   verification; PEC messages; how long a record is kept
 //! - [`ambient`], [`access`]: clocks and randomness as arguments; who may do what
+//! - [`plain_http`]: a listener for strangers
 //! - [`store`]: rows in column families: RocksDB, and memory for simulation
 //! - [`keyring`], [`record`], [`index`]: secrets of a log; a draft to rows and back; a term to candidates
 //! - [`sequencer`]: the only writer
@@ -47,6 +48,7 @@ pub mod disclosure;
 pub mod index;
 pub mod ingest;
 pub mod keyring;
+pub mod plain_http;
 pub mod record;
 pub mod sequencer;
 pub mod server;

@@ -2,6 +2,7 @@
 
 use super::{Answer, show};
 use crate::ambient::{SystemClock, SystemEntropy};
+use crate::plain_http::Limits;
 use crate::witness::{self, Witness, http};
 use anyhow::{Context as _, Result, bail};
 use ceralacca_formats::note::VerifierKey;
@@ -120,7 +121,9 @@ fn serve(arguments: &Serve) -> Result<Answer> {
         let mut out = std::io::stdout();
         // Who does not read it knows the address.
         let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
-        http::serve(witness, listener, stop).await.context("serve")
+        let limits = Limits::of(http::CONNECTIONS_MAX);
+        http::serve(witness, listener, limits, stop).await;
+        anyhow::Ok(())
     })?;
     Ok(Answer::Yes)
 }

@@ -9,7 +9,6 @@
 pub mod config;
 mod incoming;
 mod scrub;
-mod static_face;
 mod trust;
 mod witness;
 
@@ -21,6 +20,7 @@ use crate::ambient::{Clock, SystemClock};
 use crate::api::{Principals, Service};
 use crate::archive::{Archive, ArchiveError, Settings};
 use crate::cosigning::{Ask, BuildError, Cosigning};
+use crate::plain_http::{self, Limits};
 use ceralacca_formats::secret::MasterKey;
 use config::{Config, Transport};
 use incoming::Incoming;
@@ -206,8 +206,8 @@ async fn serve_until(
         Some(face) => {
             let (listener, address) = listen(face.listen).await?;
             static_address = Some(address);
-            let (router, places) = (service.static_face(), face.connections_max);
-            let serving = static_face::serve(listener, router, places, face_stops);
+            let (router, limits) = (service.static_face(), Limits::of(face.connections_max));
+            let serving = plain_http::serve(listener, router, limits, face_stops);
             Some(tokio::spawn(serving))
         }
     };

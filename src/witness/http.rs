@@ -1,13 +1,14 @@
 //! A witness over HTTP (C2SP tlog-witness): `POST /add-checkpoint`, `GET /<SHA-256(origin)>/checkpoint`.
 //!
 //! Plain HTTP: what it answers is signed, and what it takes is signed too. Towards the world a proxy stands before
-//! it, for TLS and for slow clients.
+//! it, for TLS.
 //!
 //! # Invariants
-//! 1. Bounded: requests at a time, their bytes, and how long one may take to come.
+//! 1. Bounded: connections, requests at a time, their bytes, and how long head and body of one may take to come.
 //! 2. A request that broke off after it was judged stays judged; its cosignature is durable.
 
 use super::Witness;
+use crate::plain_http::{self, Limits};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
@@ -19,8 +20,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
+/// Connections at a time: its logs are few, and ask every few seconds.
+pub const CONNECTIONS_MAX: usize = 256;
 /// Requests at a time; more wait.
 const REQUESTS_MAX: usize = 64;
 /// How long the body of a request may take to come.
@@ -36,8 +39,9 @@ struct Shared {
 pub async fn serve(
     witness: Arc<Witness>,
     listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
     let shared = Shared {
         witness,
         turns: Arc::new(Semaphore::new(REQUESTS_MAX)),
@@ -46,9 +50,13 @@ pub async fn serve(
         .route("/add-checkpoint", post(add_checkpoint))
         .route("/{name}/checkpoint", get(kept))
         .with_state(shared);
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(stop)
-        .await
+    let (end, ends) = watch::channel(false);
+    let serving = plain_http::serve(listener, routes, limits, ends);
+    let stopping = async {
+        stop.await;
+        end.send_replace(true);
+    };
+    tokio::join!(serving, stopping);
 }
 
 async fn add_checkpoint(State(shared): State<Shared>, body: Body) -> Response {

@@ -8,6 +8,7 @@ use ceralacca::api::v1;
 use ceralacca::archive::{self, Archive, Log, Settings};
 use ceralacca::cosigning::{Ask, Cosigning};
 use ceralacca::ingest::Submission;
+use ceralacca::plain_http::Limits;
 use ceralacca::store::cf::checkpoint::{Checkpoints, Kept};
 use ceralacca::store::{KeyRange, Order, Rows};
 use ceralacca::witness::http;
@@ -63,8 +64,8 @@ impl Here {
                 url: Some(format!("http://{address}")),
             });
             servers.push(tokio::spawn(async move {
-                let serving = http::serve(witness, listener, std::future::pending());
-                serving.await.unwrap();
+                let limits = Limits::of(http::CONNECTIONS_MAX);
+                http::serve(witness, listener, limits, std::future::pending()).await;
             }));
         }
         settings.witnesses = Some(Rule {

@@ -1,6 +1,8 @@
 //! `witness` over HTTP: the statuses of the protocol, and what is left after kill -9.
 
-use super::Testimony;
+use super::{Testimony, witness_here};
+use ceralacca::plain_http::Limits;
+use ceralacca::witness::http;
 use ceralacca_formats::checkpoint::{self, Checkpoint};
 use ceralacca_formats::cosignature;
 use ceralacca_formats::digest::Sha256;
@@ -11,8 +13,11 @@ use ceralacca_formats::secret::SigningSeed;
 use ceralacca_formats::tree::{LeafHash, NodeHash, NodeReader, RootHash, prove_consistency};
 use ceralacca_formats::witness::{AddCheckpoint, REQUEST_BYTES_MAX};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const LOG: &str = "pec.example.test/log";
 
@@ -233,4 +238,42 @@ fn forked(common: u64, size: u64) -> AddCheckpoint {
         proof: prove_consistency(&mut Memory(leaves), old, size).unwrap(),
         note: note.note().to_owned(),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_no_request_to_a_witness_is_cut_off_and_keeps_nobody_out_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let witness = witness_here(folder.path(), "witness.example.test/w1", &key());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits {
+        head: Duration::from_millis(300),
+        ..Limits::of(2)
+    };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        http::serve(Arc::new(witness), listener, limits, stopped).await;
+    });
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"POST /add-checkpoint HTTP/1.1\r\nHost:")
+        .await
+        .unwrap();
+    // Both places are taken: this one waits until they are given back.
+    let url = format!("http://{address}/add-checkpoint");
+    let told = post(&client(), &url, request(0, 5, false).to_text()).await;
+    assert_eq!(told.unwrap().status, 200);
+    for stream in [&mut silent, &mut slow] {
+        let mut rest = Vec::new();
+        let read = stream.read_to_end(&mut rest);
+        let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+        // Cut, with or without a word (408), and surely with no cosignature.
+        assert!(read.is_ok() && !rest.starts_with(b"HTTP/1.1 200"));
+    }
+    stop.send(()).unwrap();
+    serving.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
 }

@@ -1,9 +1,9 @@
-//! The static face's listener: plain HTTP/1.1, because all that it gives is signed or hashed, on an address of its
-//! own, because it is for everybody.
+//! A listener of plain HTTP/1.1, for what is open to everybody or signed by who sends it: the static face of a log, and
+//! a witness.
 //!
 //! # Invariants
 //! 1. Connections are bounded, one request at a time on each; more wait to be accepted.
-//! 2. Who sends no whole head in [`HEAD_PATIENCE`] is cut off, a silent connection as well as a slow one.
+//! 2. Who sends no whole head in [`Limits::head`] is cut off, a silent connection as well as a slow one.
 //! 3. At the end nothing new is accepted, and what is being answered is.
 
 use axum::Router;
@@ -17,25 +17,44 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How long the head of a request may take, the idle time before it included.
-const HEAD_PATIENCE: Duration = Duration::from_secs(15);
-/// How long an answer may take to be taken: a tile is 8 KiB.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a connection lasts: one that takes no answers gives its place back, others come again.
-const CONNECTION_PATIENCE: Duration = Duration::from_secs(300);
+/// How much strangers may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// How long the head of a request may take, the idle time before it included.
+    pub head: Duration,
+    /// How long the last answer of a connection may take to be taken: a few KiB.
+    pub answer: Duration,
+    /// How long a connection lasts: one that takes no answers gives its place back, others come again.
+    pub connection: Duration,
+}
+
+impl Limits {
+    /// So many connections, and times that a slow line can keep.
+    pub const fn of(connections_max: usize) -> Self {
+        Self {
+            connections_max,
+            head: Duration::from_secs(15),
+            answer: Duration::from_secs(30),
+            connection: Duration::from_secs(300),
+        }
+    }
+}
+
 /// The largest head of a request, in bytes: a path is short.
 const HEAD_BYTES_MAX: usize = 8 << 10;
 /// How long to wait when the system gives no connection: it is out of files, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until it is told to stop, and until what is being answered then is answered.
-pub(super) async fn serve(
+pub async fn serve(
     listener: TcpListener,
     router: Router,
-    connections_max: usize,
+    limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(connections_max));
+    let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut connections = JoinSet::new();
     loop {
         let place = Arc::clone(&places).acquire_owned();
@@ -53,7 +72,7 @@ pub(super) async fn serve(
             Some((Ok((stream, _)), place)) => {
                 let (router, stop) = (router.clone(), stop.clone());
                 connections.spawn(async move {
-                    connection(stream, router, stop).await;
+                    connection(stream, router, limits, stop).await;
                     drop(place);
                 });
             }
@@ -64,13 +83,18 @@ pub(super) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
     // Without it answers are slower, no more.
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
     let builder = builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
+        .header_read_timeout(limits.head)
         .max_buf_size(HEAD_BYTES_MAX);
     let service = TowerToHyperService::new(router);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -78,8 +102,8 @@ async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver
         // How a stranger's connection ends is nobody's concern.
         _ = serving.as_mut() => return,
         _ = stop.wait_for(|stop| *stop) => {}
-        () = tokio::time::sleep(CONNECTION_PATIENCE) => {}
+        () = tokio::time::sleep(limits.connection) => {}
     }
     serving.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(ANSWER_PATIENCE, serving).await;
+    let _ = tokio::time::timeout(limits.answer, serving).await;
 }
