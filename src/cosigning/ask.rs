@@ -100,7 +100,8 @@ impl Ask {
         client.build().map(Self).map_err(BuildError::Client)
     }
 
-    /// Asks a witness, which is believed to have cosigned `known` last, to cosign a checkpoint.
+    /// Asks a witness, which is believed to have cosigned `known` last, to cosign a checkpoint. One that is believed to
+    /// be ahead is asked all the same: it may have said so wrongly.
     pub(super) async fn cosign(
         &self,
         log: (&Arc<Archive>, &LogId),
@@ -108,7 +109,8 @@ impl Ask {
         checkpoint: &Checkpoint,
         known: TreeSize,
     ) -> Asked {
-        let (mut old, target) = (known, checkpoint.size());
+        let target = checkpoint.size();
+        let mut old = known.min(target);
         let failed = |size, trouble| Asked {
             size,
             line: Err(trouble),

@@ -9,7 +9,7 @@
 //! # Invariants
 //! 1. Never in the way of the writer: it reads what was published, on threads of its own, with time limits.
 //! 2. An interval's checkpoint is asked for before anything larger, since a witness does not go back; it is given
-//!    up only where a witness is beyond it already.
+//!    up only where those that do not say they are beyond it already are no quorum: one witness's word gives up nothing.
 //! 3. Between them checkpoints are skipped: of many published in a round the newest is asked for.
 //! 4. Nothing of a witness is trusted but a cosignature that verifies under its configured key.
 
@@ -83,8 +83,7 @@ impl Cosigning {
         for target in self.targets().await {
             let size = target.checkpoint.size();
             let witnessed = self.witness(&target).await;
-            let ahead = |state: &WitnessState| state.trouble == Some(Trouble::Ahead.word());
-            let given_up = !target.is_interval || self.states.iter().any(ahead);
+            let given_up = !target.is_interval || !self.can_be_met();
             if witnessed || given_up {
                 // A newest one that found no quorum is asked for again as long as it is the newest.
                 if witnessed || target.is_interval {
@@ -95,6 +94,18 @@ impl Cosigning {
             // An interval's checkpoint waits for its quorum, and so do those after it.
             break;
         }
+    }
+
+    /// Whether the witnesses that are not ahead are a quorum.
+    fn can_be_met(&self) -> bool {
+        let Some(log) = self.archive.log(&self.log) else {
+            return false;
+        };
+        let rule = log.witnessed().rule().cloned().unwrap_or_default();
+        let ahead = Some(Trouble::Ahead.word());
+        let states = rule.policy.witnesses().iter().zip(&self.states);
+        let others = states.filter(|(_, state)| state.trouble != ahead);
+        rule.policy.is_met(others.map(|(witness, _)| &witness.key))
     }
 
     /// What is to be asked for, smallest first.

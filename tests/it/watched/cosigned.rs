@@ -4,6 +4,7 @@ use super::{Testimony, witness_here};
 use crate::support::program::{cannot, out, status};
 use crate::support::tls::{Installation, Served};
 use crate::support::*;
+use ceralacca::ambient::SystemClock;
 use ceralacca::api::v1;
 use ceralacca::archive::{self, Archive, Log, Settings};
 use ceralacca::cosigning::{Ask, Cosigning};
@@ -11,7 +12,7 @@ use ceralacca::ingest::Submission;
 use ceralacca::plain_http::Limits;
 use ceralacca::store::cf::checkpoint::{Checkpoints, Kept};
 use ceralacca::store::{KeyRange, Order, Rows};
-use ceralacca::witness::http;
+use ceralacca::witness::{Witness as Witnessing, http};
 use ceralacca::witnessed::{OnMissing, Rule};
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::id::TreeSize;
@@ -238,6 +239,71 @@ async fn what_is_held_back_is_not_shown_and_recording_goes_on() {
     assert_eq!((shown(), published().size()), (first, second));
     cosigning.round().await;
     assert_eq!(shown(), second);
+}
+
+async fn until_listening(address: &str) {
+    while tokio::net::TcpStream::connect(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_lies_about_its_size_makes_nobody_give_up_an_intervals_checkpoint() {
+    let mut here = Here::new(2, 3, OnMissing::PublishMarked).await;
+    let policy = here.settings.witnesses.as_ref().unwrap().policy.clone();
+    let address = |number: usize| {
+        let url = policy.witnesses()[number].url.clone().unwrap();
+        url.strip_prefix("http://").unwrap().to_owned()
+    };
+    for number in [0, 1] {
+        here.servers[number].abort();
+        while !here.servers[number].is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+    // The first says that it is far ahead, the second is away for a while.
+    let liar = tokio::net::TcpListener::bind(address(0)).await.unwrap();
+    let lie = || async { (axum::http::StatusCode::CONFLICT, format!("{}\n", u64::MAX)) };
+    let router = axum::Router::new().fallback(lie);
+    let lying = tokio::spawn(async move { axum::serve(liar, router).await.unwrap() });
+    here.submit(1, 2).await;
+    let cut = here.next_day().await;
+    let newest = here.submit(2, 2).await;
+    let mut cosigning = here.cosigning();
+    cosigning.round().await;
+    assert_eq!(here.kept(), []);
+    let troubles = || {
+        let states = here.log().witnessed().states();
+        states.iter().map(|state| state.trouble).collect::<Vec<_>>()
+    };
+    assert_eq!(troubles(), [Some("ahead"), Some("unreachable"), None]);
+    let back = |number: usize| {
+        let directory = here.folder.path().join(NAMES[number].replace('/', "-"));
+        let clock = Arc::new(SystemClock::default());
+        let witness = Witnessing::open(&directory, vec![here.log().verifier().clone()], clock);
+        let (witness, address) = (Arc::new(witness.unwrap()), address(number));
+        tokio::spawn(async move {
+            let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+            let limits = Limits::of(http::CONNECTIONS_MAX);
+            http::serve(witness, listener, limits, std::future::pending()).await;
+        })
+    };
+    let second = back(1);
+    until_listening(&address(1)).await;
+    cosigning.round().await;
+    assert_eq!(here.kept(), [cut, newest]);
+    // Who stops lying is believed again.
+    lying.abort();
+    while !lying.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    let first = back(0);
+    until_listening(&address(0)).await;
+    let later = here.submit(3, 1).await;
+    cosigning.round().await;
+    assert_eq!(here.kept(), [cut, newest, later]);
+    assert_eq!(troubles(), [None, None, None]);
+    here.servers.extend([first, second]);
 }
 
 /// A service whose log has witnesses of the shipped program.
