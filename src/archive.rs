@@ -446,7 +446,10 @@ impl Log {
         // At most a thousand (`ROTATIONS_MAX`).
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         let state = self.reader.published();
-        let proof = self.reader.rotations(&state, number, 1)?.pop();
+        let proof = self
+            .reader
+            .rotations(&state, number, 1, state.tip.size)?
+            .pop();
         let proof = proof.ok_or(ReadError::Missing("the rotation of the log key"))?;
         let current = follow(retire, [&proof])?.current().clone();
         self.stop()?;

@@ -1,4 +1,4 @@
-//! Checkpoints that were kept: each interval's, each witnessed one, and the last one.
+//! Checkpoints that were kept: each interval's, each rotation's, each witnessed one.
 
 use super::{ReadError, Reader};
 use crate::sequencer::Published;
@@ -21,28 +21,9 @@ pub struct Kept {
 }
 
 impl Reader {
-    /// The last published checkpoint.
-    pub fn last(&self, state: &Published) -> Kept {
-        Kept {
-            size: state.tip.size,
-            root: state.tip.root,
-            note: state.checkpoint.note().to_owned(),
-        }
-    }
-
-    /// The checkpoint of a size, where it was kept.
+    /// The checkpoint of a size not above the published one, where it was kept. The published one itself is not kept
+    /// as such: it is [`Published::checkpoint`].
     pub fn kept(&self, state: &Published, size: TreeSize) -> Result<Kept, ReadError> {
-        let published = state.tip.size;
-        if size == published {
-            return Ok(self.last(state));
-        }
-        if size > published {
-            return Err(ReadError::Sizes {
-                first: size,
-                second: size,
-                size: published,
-            });
-        }
         if let Some(kept) = self.find_kept(state, size)? {
             return Ok(kept);
         }
@@ -75,15 +56,12 @@ impl Reader {
         Err(ReadError::NotKept {
             size,
             below: below.unwrap_or_default(),
-            above: above.unwrap_or(published),
+            above: above.unwrap_or(state.tip.size),
         })
     }
 
-    /// The checkpoint of a size, if it is the last or was kept.
+    /// The checkpoint of a size not above the published one, if it was kept.
     pub fn find_kept(&self, state: &Published, size: TreeSize) -> Result<Option<Kept>, ReadError> {
-        if size == state.tip.size {
-            return Ok(Some(self.last(state)));
-        }
         let witnessed = checkpoint::Kept::Witnessed(size);
         let note = match self.store.read::<Checkpoints>(&witnessed)? {
             Some(note) => Some(note),

@@ -26,6 +26,7 @@ use crate::sequencer::{Published, PublishedCell, published};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::tile::Tiles;
 use crate::store::{Order, Rows, Store, StoreError};
+use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Leaf};
 use ceralacca_formats::metadata::Field;
@@ -243,12 +244,22 @@ impl Reader {
 
     /// The proof file of an opened record, under the published checkpoint.
     pub fn proof_of(&self, state: &Published, opened: &Opened) -> Result<ProofFile, ReadError> {
+        self.proof_under(state, opened, &state.checkpoint)
+    }
+
+    /// The proof file of an opened record, under a checkpoint of this log that is not above the published one.
+    pub fn proof_under(
+        &self,
+        state: &Published,
+        opened: &Opened,
+        checkpoint: &Checkpoint,
+    ) -> Result<ProofFile, ReadError> {
         let index = opened.leaf.seq;
         Ok(ProofFile {
             record: opened.proven(),
             index,
-            path: self.inclusion(state, index, state.tip.size)?,
-            note: state.checkpoint.note().to_owned(),
+            path: self.inclusion(state, index, checkpoint.size())?,
+            note: checkpoint.note().to_owned(),
         })
     }
 

@@ -9,26 +9,27 @@ use crate::store::cf::leaf::Leaves;
 use crate::store::cf::state::Rotation;
 use crate::store::{Rows, Store};
 use ceralacca_formats::checkpoint::Checkpoint;
-use ceralacca_formats::id::IntervalId;
+use ceralacca_formats::id::{IntervalId, TreeSize};
 use ceralacca_formats::metadata::{CustodyRecord, Metadata};
 use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::proof::ProofFile;
 
 impl Reader {
-    /// The proofs of the rotations from a number on, in order: each the key event under the checkpoint that both keys
-    /// signed. Fewer than the limit means that there are no more.
+    /// The proofs of the rotations from a number on whose checkpoints are of at most `until` leaves, in order: each the
+    /// key event under the checkpoint that both keys signed. Fewer than the limit means that there are no more.
     pub fn rotations(
         &self,
         state: &Published,
         first: u32,
         limit: usize,
+        until: TreeSize,
     ) -> Result<Vec<ProofFile>, ReadError> {
         let mut proofs = Vec::new();
         for rotation in keyring::rotations(&*self.store, first).take(limit) {
             let rotation = rotation?;
             let size = rotation.size();
-            // Put in force after this state was taken.
-            if size > state.tip.size {
+            // Put in force after this state was taken, or held back with its checkpoint.
+            if size > until.min(state.tip.size) {
                 break;
             }
             let note = self.store.read::<Checkpoints>(&Kept::Own(size))?;

@@ -61,8 +61,8 @@ pub enum DeskError {
     /// There is no such sample.
     #[error(transparent)]
     Sample(#[from] SampleError),
-    /// No checkpoint is witnessed yet, and those that are not are held back. Ask again later.
-    #[error("no checkpoint is witnessed yet")]
+    /// No checkpoint that would show it is witnessed yet, and those that are not are held back. Ask again later.
+    #[error("no checkpoint that shows it is witnessed yet")]
     NotWitnessed,
     /// It cannot be read.
     #[error(transparent)]
@@ -160,9 +160,15 @@ impl<'a, A> Desk<'a, A> {
         size.map_or_else(|| self.checkpoint().map(Checkpoint::size), Ok)
     }
 
-    /// The proof file of a record, under the published checkpoint.
+    /// The proof file of a record, under the checkpoint shown as the newest; of a record beyond it, once that is shown.
     fn proof_of(&self, shown: &Shown) -> Result<String, DeskError> {
-        let proof = self.reader.proof_of(&self.published, &shown.opened)?;
+        let (opened, checkpoint) = (&shown.opened, self.checkpoint()?);
+        if !opened.leaf.seq.is_within(checkpoint.size()) {
+            return Err(DeskError::NotWitnessed);
+        }
+        let proof = self
+            .reader
+            .proof_under(&self.published, opened, checkpoint)?;
         Ok(proof.to_text())
     }
 

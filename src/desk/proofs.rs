@@ -9,6 +9,7 @@ use ceralacca_formats::leaf::Leaf;
 use ceralacca_formats::proof::ProofFile;
 use ceralacca_formats::sample::sample;
 use ceralacca_formats::tree::{LeafHash, NodeHash};
+use std::cmp::Ordering;
 
 /// Proofs by index in one call: an answer of a megabyte or so, and tiles of ten at most.
 pub const INDEXES_MAX: usize = 1000;
@@ -89,27 +90,41 @@ impl Desk<'_, Checkpoint> {
     }
 
     /// The proofs of the rotations of the log's key from a number on, as files; and whether there are more. Keys are
-    /// public: nothing is disclosed. The caller keeps to [`ROTATIONS_PAGE`].
+    /// public: nothing is disclosed. A rotation beyond the checkpoint shown as the newest, which the key before it
+    /// signed, is not shown either. The caller keeps to [`ROTATIONS_PAGE`].
     pub fn rotations(&self, first: u32, limit: usize) -> Result<(Vec<String>, bool), DeskError> {
         let more = limit.saturating_add(1);
-        let proofs = self.reader.rotations(&self.published, first, more)?;
+        let newest = self.newest()?;
+        let proofs = self
+            .reader
+            .rotations(&self.published, first, more, newest.size)?;
         let texts = proofs.iter().take(limit).map(ProofFile::to_text);
         Ok((texts.collect(), proofs.len() > limit))
     }
 
-    /// The checkpoint of the interval that holds an instant.
+    /// The checkpoint of the interval that holds an instant. One beyond the checkpoint shown as the newest is held
+    /// back ([`DeskError::NotWitnessed`]).
     pub fn kept_of_interval(&self, at: UtcMillis) -> Result<Kept, DeskError> {
-        Ok(self.reader.kept_of_interval(&self.published, at)?)
+        let newest = self.newest()?;
+        let kept = self.reader.kept_of_interval(&self.published, at)?;
+        let is_shown = kept.size <= newest.size;
+        is_shown.then_some(kept).ok_or(DeskError::NotWitnessed)
     }
 }
 
 impl Desk<'_, Prove> {
-    /// The note of the checkpoint of a size, where it is the one shown as the newest or was kept; empty otherwise.
+    /// The note of the checkpoint of a size, where it is the one shown as the newest, or a smaller one that was kept;
+    /// empty otherwise.
     pub fn note_of(&self, size: TreeSize) -> Result<String, DeskError> {
-        let newest = self.newest().ok().filter(|newest| newest.size <= size);
-        let kept = match newest {
-            Some(newest) => Some(newest).filter(|newest| newest.size == size),
-            None => self.reader.find_kept(&self.published, size)?,
+        let newest = match self.newest() {
+            // All are held back, kept ones too.
+            Err(DeskError::NotWitnessed) => return Ok(String::new()),
+            newest => newest?,
+        };
+        let kept = match size.cmp(&newest.size) {
+            Ordering::Less => self.reader.find_kept(&self.published, size)?,
+            Ordering::Equal => Some(newest),
+            Ordering::Greater => None,
         };
         Ok(kept.map_or_else(String::new, |kept| kept.note))
     }

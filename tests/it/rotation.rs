@@ -30,7 +30,8 @@ fn record(log: &Log, seed: u64, count: usize) -> Vec<Acknowledgement> {
 
 fn rotations(log: &Log) -> Vec<ProofFile> {
     let reader = log.reader();
-    reader.rotations(&reader.published(), 0, 1000).unwrap()
+    let state = reader.published();
+    reader.rotations(&state, 0, 1000, state.tip.size).unwrap()
 }
 
 fn key_events(log: &Log) -> usize {
@@ -97,10 +98,15 @@ fn acknowledgements_of_every_age_verify_under_the_keys_followed_from_the_first()
         }
     }
     // A page begins anywhere, and ends where there are no more.
-    let page = |first, limit| log.reader().rotations(&state, first, limit).unwrap();
+    let until = |size, first, limit| log.reader().rotations(&state, first, limit, size).unwrap();
+    let page = |first, limit| until(state.tip.size, first, limit);
     assert_eq!(page(0, 1), &proofs[..1]);
     assert_eq!(page(1, 10), &proofs[1..]);
     assert_eq!(page(2, 10), []);
+    // Up to a size, none whose checkpoint is beyond it.
+    let second = proofs[1].index.get() + 1;
+    assert_eq!(until(TreeSize::new(second), 0, 10), proofs);
+    assert_eq!(until(TreeSize::new(second - 1), 0, 10), &proofs[..1]);
     log.stop().unwrap();
     drop(log);
     let report = test.check();

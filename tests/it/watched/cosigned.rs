@@ -4,10 +4,12 @@ use super::{Testimony, witness_here};
 use crate::support::program::{cannot, out, status};
 use crate::support::tls::{Installation, Served};
 use crate::support::*;
+use ceralacca::access::{self, Checkpoint as CheckpointAct, Principal, Prove, Read};
 use ceralacca::ambient::SystemClock;
 use ceralacca::api::v1;
 use ceralacca::archive::{self, Archive, Log, Settings};
 use ceralacca::cosigning::{Ask, Cosigning};
+use ceralacca::desk::{Desk, DeskError, LeafName};
 use ceralacca::ingest::Submission;
 use ceralacca::plain_http::Limits;
 use ceralacca::store::cf::checkpoint::{Checkpoints, Kept};
@@ -15,10 +17,11 @@ use ceralacca::store::{KeyRange, Order, Rows};
 use ceralacca::witness::{Witness as Witnessing, http};
 use ceralacca::witnessed::{OnMissing, Rule};
 use ceralacca_formats::checkpoint::Checkpoint;
-use ceralacca_formats::id::TreeSize;
+use ceralacca_formats::id::{LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::policy::{Policy, Witness};
+use ceralacca_formats::proof::ProofFile;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -304,6 +307,72 @@ async fn a_witness_that_lies_about_its_size_makes_nobody_give_up_an_intervals_ch
     assert_eq!(here.kept(), [cut, newest, later]);
     assert_eq!(troubles(), [None, None, None]);
     here.servers.extend([first, second]);
+}
+
+/// The desk of whoever may do everything a developer may.
+fn desk_of<T>(
+    log: &Log,
+    use_it: impl FnOnce(&Desk<'_, CheckpointAct>, &Desk<'_, Prove>) -> T,
+) -> T {
+    let developer = Principal::development();
+    let now = UtcMillis::new(0);
+    let see = access::authorize(&developer, &log_id(), now).unwrap();
+    let prove = access::authorize(&developer, &log_id(), now).unwrap();
+    use_it(&log.desk(&see).unwrap(), &log.desk(&prove).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_any_is_witnessed_no_checkpoint_that_was_kept_is_shown_either() {
+    let here = Here::new(1, 1, OnMissing::HoldBack).await;
+    here.submit(1, 2).await;
+    let cut = here.next_day().await;
+    let published = here.log().reader().published().tip.size;
+    desk_of(here.log(), |see, prove| {
+        for size in [cut, published] {
+            assert_eq!(prove.note_of(size).unwrap(), "");
+            assert!(matches!(see.kept(size), Err(DeskError::NotWitnessed)));
+        }
+        let day = see.kept_of_interval(UtcMillis::new(START_MS));
+        assert!(matches!(day, Err(DeskError::NotWitnessed)), "{day:?}");
+        let rotations = see.rotations(0, 10);
+        assert!(matches!(rotations, Err(DeskError::NotWitnessed)));
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_the_last_witnessed_checkpoint_nothing_that_was_kept_is_shown() {
+    let here = Here::new(1, 1, OnMissing::HoldBack).await;
+    let first = here.submit(1, 2).await;
+    here.cosigning().round().await;
+    here.submit(2, 2).await;
+    let cut = here.next_day().await;
+    assert!(first < cut);
+    let read = |index: TreeSize, proof| {
+        let now = UtcMillis::new(0);
+        let permit = access::authorize::<Read>(&Principal::development(), &log_id(), now).unwrap();
+        let desk = here.log().desk(&permit).unwrap();
+        let name = LeafName::Index(LeafIndex::new(index.get() - 1));
+        // It waits until the disclosure is recorded.
+        tokio::task::block_in_place(|| desk.record(name, proof).map(|(_, proof)| proof))
+    };
+    desk_of(here.log(), |see, prove| {
+        let day = see.kept_of_interval(UtcMillis::new(START_MS));
+        assert!(matches!(day, Err(DeskError::NotWitnessed)), "{day:?}");
+        assert_eq!(prove.note_of(cut).unwrap(), "");
+        assert_eq!(see.last().unwrap().size, first);
+        assert!(prove.note_of(first).unwrap() == see.last().unwrap().note);
+    });
+    // A record's proof is under what is shown; a record beyond that is shown without one.
+    let proof = ProofFile::parse(read(first, true).unwrap().unwrap().as_bytes()).unwrap();
+    assert_eq!(proof.verify(here.log().verifier()).unwrap().size(), first);
+    assert!(matches!(read(cut, true), Err(DeskError::NotWitnessed)));
+    assert!(read(cut, false).unwrap().is_none());
+    // The interval's is shown once it is witnessed.
+    here.cosigning().round().await;
+    desk_of(here.log(), |see, _| {
+        let day = see.kept_of_interval(UtcMillis::new(START_MS)).unwrap();
+        assert_eq!((day.size, see.kept(cut).unwrap()), (cut, day.clone()));
+    });
 }
 
 /// A service whose log has witnesses of the shipped program.
