@@ -93,6 +93,10 @@ impl Rpc for Service {
         let caller = self.caller(&request)?;
         let request = request.into_inner();
         let permit = self.permit::<Checkpoint>(&caller, &request.log)?;
+        if request.witnessed && request.which.is_some() {
+            let why = "the last witnessed checkpoint has one size: name none beside it";
+            return Err(status::invalid("witnessed", "WITNESSED_ALONE", why));
+        }
         let log = self.log(&permit)?;
         let (origin, verifier_key) = (log.origin().to_string(), log.verifier().to_string());
         let read = move |desk: &Desk<'_, Checkpoint>| {

@@ -372,6 +372,12 @@ async fn a_checkpoint_that_was_not_kept_is_told_apart_from_one_to_come() {
         Code::NotFound,
         "INTERVAL_UNKNOWN",
     );
+    let both = v1::GetCheckpointRequest {
+        witnessed: true,
+        ..checkpoint_of(Some(Which::TreeSize(10)))
+    };
+    let answer = clients.audit.clone().get_checkpoint(both).await;
+    refused(answer, Code::InvalidArgument, "WITNESSED_ALONE");
     let interval = record(&clients, 1).await.unwrap().interval_ms;
     let status = refused(
         ask(Which::IntervalAtMs(interval)).await,
