@@ -6,10 +6,12 @@ use crate::support::*;
 use ceralacca::archive::Log;
 use ceralacca::audit::scrub::{Finding, Phase, Report, Ticked};
 use ceralacca::ingest::{ClientKey, Submission};
+use ceralacca::store::cf::checkpoint::{Checkpoints, Kept};
+use ceralacca::store::cf::{ColumnFamily, Family, Malformed};
 use ceralacca::store::memory::MemoryStore;
 use ceralacca::store::rocks::{Mode, RocksStore};
 use ceralacca::store::{Batch, KeyRange, Order, Rows, Store, cf, outside};
-use ceralacca_formats::id::{LeafIndex, UtcMillis};
+use ceralacca_formats::id::{LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::ObjectRecord;
 use ceralacca_formats::tile::TileId;
@@ -437,6 +439,45 @@ fn named_after(alter: impl FnOnce(&dyn Store, &mut Batch)) -> Vec<Finding> {
 fn item<'a>(findings: &'a [Finding], kind: &str) -> &'a Finding {
     let found = findings.iter().find(|finding| finding.kind == kind);
     found.unwrap_or_else(|| panic!("no {kind} in {findings:?}"))
+}
+
+/// Kept checkpoints as bytes, readable or not.
+struct RawCheckpoints;
+
+impl ColumnFamily for RawCheckpoints {
+    const FAMILY: Family = Family::Checkpoint;
+    type Key = Kept;
+    type Value = Vec<u8>;
+
+    fn encode_key(key: &Kept, out: &mut Vec<u8>) {
+        Checkpoints::encode_key(key, out);
+    }
+
+    fn decode_key(bytes: &[u8]) -> Result<Kept, Malformed> {
+        Checkpoints::decode_key(bytes)
+    }
+
+    fn encode_value(value: &Vec<u8>, out: &mut Vec<u8>) {
+        out.extend_from_slice(value);
+    }
+
+    fn decode_value(bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
+        Ok(bytes.to_vec())
+    }
+}
+
+#[test]
+fn a_row_that_does_not_read_hides_no_checkpoint_behind_it() {
+    let size = TreeSize::new;
+    let found = named_after(|_, batch| {
+        batch.put::<RawCheckpoints>(&Kept::Own(size(2)), &b"\x09".to_vec());
+        batch.put::<Checkpoints>(&Kept::Own(size(3)), &"unsigned\n".to_owned());
+        batch.put::<Checkpoints>(&Kept::Witnessed(size(4)), &"unsigned\n".to_owned());
+    });
+    for which in ["checkpoint of 3 leaves", "witnessed checkpoint of 4 leaves"] {
+        assert!(found.iter().any(|f| f.item == which), "{which}: {found:?}");
+    }
+    assert_eq!(found.len(), 3, "{found:?}");
 }
 
 #[test]

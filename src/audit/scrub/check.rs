@@ -16,7 +16,7 @@ use crate::store::cf::leaf::Leaves;
 use crate::store::cf::state::{State, StateKey, StateRow, Tip};
 use crate::store::cf::tile::Tiles;
 use crate::store::cf::{ColumnFamily, Family};
-use crate::store::{KeyRange, Order, Rows, Store};
+use crate::store::{KeyRange, Order, Rows, Store, StoreError};
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
 use ceralacca_formats::leaf::{LEAF_BYTES, Leaf};
 use ceralacca_formats::note::VerifierKey;
@@ -52,7 +52,12 @@ impl Work {
             let mut range = KeyRange::all();
             range.start = start.to_be_bytes().to_vec();
             for row in subject.store.rows::<Intervals>(&range, Order::Ascending) {
-                let Ok(((id, _), row)) = row else { return };
+                let ((id, _), row) = match row {
+                    Ok(row) => row,
+                    // It was found with the table, and hides none behind it.
+                    Err(StoreError::Row { .. }) => continue,
+                    Err(_) => return,
+                };
                 if done >= CHECKPOINTS {
                     next = Some(id.get());
                     return;
@@ -76,8 +81,12 @@ impl Work {
             let mut range = KeyRange::all();
             Checkpoints::encode_key(&placed(from), &mut range.start);
             for row in subject.store.rows::<Checkpoints>(&range, Order::Ascending) {
-                // One that does not read is found among the rows.
-                let Ok((kept, note)) = row else { return };
+                let (kept, note) = match row {
+                    Ok(row) => row,
+                    // It is found among the rows, and hides none behind it.
+                    Err(StoreError::Row { .. }) => continue,
+                    Err(_) => return,
+                };
                 if done >= CHECKPOINTS {
                     next = Some(place(kept));
                     return;
