@@ -7,6 +7,8 @@ use crate::ingest::Ingest;
 use ceralacca_formats::digest::Sha256;
 use futures_util::stream::{BoxStream, StreamExt};
 use std::ops::ControlFlow;
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -26,7 +28,8 @@ enum Piece {
 
 impl Service {
     /// Takes the file on a thread of its own; the answers come while its records are recorded. Should the client go
-    /// away, the import ends after what is under way: what was recorded stays, and the client does it again.
+    /// away, or take no answer for [`super::Limits::stream_idle`], the import ends after what is under way: what was
+    /// recorded stays, and the client does it again.
     pub(super) async fn import(
         &self,
         request: Request<Streaming<v1::ImportLogRequest>>,
@@ -69,7 +72,7 @@ impl Service {
         let told = answers.clone();
         tokio::spawn(async move {
             let imports = &service.0.imports;
-            let taking = imports.run(move || take(&ingest, start, received, &told));
+            let taking = imports.run(move || take(&ingest, start, received, &told, idle));
             let (passed, taken) = tokio::join!(passing, taking);
             if let Err(status) = passed.and(taken) {
                 // The client may have gone.
@@ -86,6 +89,7 @@ fn take(
     start: v1::ImportLogStart,
     mut pieces: mpsc::Receiver<Piece>,
     answers: &mpsc::Sender<Answer>,
+    idle: Duration,
 ) -> Result<(), Status> {
     let (declared, sha256) = convert::source::declared(start)?;
     let files = ingest.log_files();
@@ -108,7 +112,12 @@ fn take(
     }
     let import = upload.finish(&Sha256::from_bytes(sha256));
     let import = import.map_err(status::ingest)?;
-    let tell = |answer| answers.blocking_send(Ok(answer)).is_ok();
+    // Who takes no answers holds no thread for ever.
+    let runtime = Handle::current();
+    let tell = |answer| {
+        let telling = answers.send_timeout(Ok(answer), idle);
+        runtime.block_on(telling).is_ok()
+    };
     if !tell(convert::source::imported(&import)) {
         return Ok(());
     }

@@ -650,3 +650,39 @@ async fn a_log_file_that_is_not_what_was_announced_leaves_nothing() {
     let report = served.stop_and_check();
     assert_eq!((report.leaves, report.staged_uploads), (1, 0));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_imports_and_takes_no_answers_gives_the_place_back() {
+    let (mut served, clients) = served("stream_idle_seconds = 1").await;
+    // Blank lines: nothing to record, and an answer for each mebibyte, more than may wait.
+    let mebibyte: &'static [u8] = Box::leak(vec![b'\n'; 1 << 20].into_boxed_slice());
+    let chunks = [mebibyte; 16];
+    let start = |chunks: &[&[u8]]| v1::ImportLogStart {
+        log: LOG.to_owned(),
+        name: "PEC2-2007-05-07.log".to_owned(),
+        format: "milter".to_owned(),
+        sha256: Sha256::of(&chunks.concat()).as_bytes().to_vec().into(),
+        ..v1::ImportLogStart::default()
+    };
+    let address = format!("http://{}", served.address);
+    let endpoint = Endpoint::from_shared(address).unwrap();
+    // No octet of an answer passes.
+    let endpoint = endpoint.initial_stream_window_size(0);
+    let deaf = Clients::over(&endpoint.connect().await.unwrap());
+    let unread: Vec<_> = (0..2)
+        .map(|_| {
+            let (deaf, start) = (deaf.clone(), start(&chunks));
+            tokio::spawn(async move { import_log(&deaf, start, &chunks).await })
+        })
+        .collect();
+    // Both places are taken until they are given up.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for line in [b"Mag  7 09:10:11\n", b"Mag  7 09:10:12\n"] {
+        let lines: [&'static [u8]; 1] = [line];
+        let answer = import_log(&clients, start(&lines), &lines);
+        assert!(within("import", answer).await.unwrap().is_some());
+    }
+    unread.iter().for_each(|task| assert!(!task.is_finished()));
+    unread.iter().for_each(tokio::task::JoinHandle::abort);
+    served.stop_and_check();
+}
