@@ -353,6 +353,13 @@ def interval_map(path):
         check(f"map.txt: {name}", f"{name} {value.hex()}" in lines)
 
 
+def evidence_tree(_):
+    leaves = [sha256(text) for text in (b"alpha", b"beta", b"gamma")]
+    root = sha256(*sorted([sha256(*sorted(leaves[:2])), leaves[2]]))
+    rows = b"".join(struct.pack(">Q", id) + leaf for id, leaf in zip((4, 7, 2**64 - 1), leaves))
+    shown("the evidence tree", (b"CLXERT1\n\1" + bytes(7) + rows + root + struct.pack(">Q", 3)).hex())
+
+
 def families(path):
     """One row of every family and kind of row: `family: key => value`."""
     record, unit = struct.Struct(">QHQ").pack, struct.Struct(">QH").pack
@@ -640,6 +647,7 @@ VALUES = {
     "canonical metadata": metadata_vector,
     "tree": tree_vector,
     "checkpoint": checkpoint_vector,
+    "evidence tree": evidence_tree,
 }
 FILES = {
     "formats/vectors": {

@@ -371,3 +371,75 @@ fn algorithm_of(content: &[u8]) -> Result<DigestAlgorithm, RecordError> {
     let known = known.filter(|_| parameters.is_none_or(|p| p == [5, 0]));
     known.ok_or_else(|| RecordError::UnknownAlgorithm(hex::encode(oid)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Values within values, with the tags of a record.
+    fn nested() -> impl Strategy<Value = Vec<u8>> {
+        let leaf = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            Just(oid_of(DigestAlgorithm::Sha256)),
+            Just(der::value(der::INTEGER, &[1])),
+        ];
+        leaf.prop_recursive(6, 64, 5, |inner| {
+            let tags = vec![
+                der::SEQUENCE,
+                der::CONTEXT_0,
+                der::CONTEXT_1,
+                der::CONTEXT_2,
+                der::OCTET_STRING,
+            ];
+            let parts = proptest::collection::vec(inner, 0..5);
+            (proptest::sample::select(tags), parts)
+                .prop_map(|(tag, parts)| der::value(tag, &parts.concat()))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_written_back_and_nothing_panics(parts in nested()) {
+            let algorithm = der::value(der::SEQUENCE, &oid_of(DigestAlgorithm::Sha256));
+            let head = [der::value(der::INTEGER, &[1]), der::value(der::SEQUENCE, &algorithm)];
+            let stamp = [der::value(der::CONTEXT_0, &oid_of(DigestAlgorithm::Sha256)), parts.clone()];
+            let stamp = der::value(der::SEQUENCE, &stamp.concat());
+            let chains = der::value(der::SEQUENCE, &der::value(der::SEQUENCE, &stamp));
+            for content in [[head.concat(), parts.clone()], [head.concat(), chains]] {
+                let octets = der::value(der::SEQUENCE, &content.concat());
+                if let Ok(record) = EvidenceRecord::from_der(&octets) {
+                    prop_assert_eq!(record.to_der(), octets);
+                }
+            }
+            let _ = EvidenceRecord::from_der(&parts);
+        }
+    }
+
+    #[test]
+    fn a_record_has_a_chain_and_a_chain_has_a_stamp() {
+        let head = [
+            der::value(der::INTEGER, &[1]),
+            der::value(der::SEQUENCE, &[]),
+        ]
+        .concat();
+        let record = |sequence: &[u8]| {
+            let sequence = der::value(der::SEQUENCE, sequence);
+            EvidenceRecord::from_der(&der::value(der::SEQUENCE, &[&head[..], &sequence].concat()))
+        };
+        let malformed = |part| Err(RecordError::Malformed(part));
+        assert_eq!(record(&[]), malformed("archiveTimeStampSequence"));
+        assert_eq!(record(&[0x30, 0]), malformed("archiveTimeStampChain"));
+        assert_eq!(record(&[0x30, 2, 0x30, 0]), malformed("timeStamp"));
+        let many = [0x30, 0].repeat(STAMPS_MAX + 1);
+        assert_eq!(
+            record(&der::value(0x30, &many)),
+            malformed("archiveTimeStampChain")
+        );
+        let long = vec![0; RECORD_BYTES_MAX + 1];
+        assert_eq!(
+            EvidenceRecord::from_der(&long),
+            Err(RecordError::TooLarge(long.len()))
+        );
+    }
+}

@@ -79,9 +79,40 @@ impl Authority {
         std::fs::read(self.path().join("r.tst")).unwrap()
     }
 
+    /// A token of a year, past or to come, over a SHA-256 or SHA-512: the same structure, signed as a plain CMS.
+    pub fn stamp_in(&self, year: i32, imprint: &Hash) -> Vec<u8> {
+        let value = |tag: u8, parts: &[&[u8]]| {
+            let content = parts.concat();
+            [&[tag, u8::try_from(content.len()).unwrap()], &content[..]].concat()
+        };
+        let last = if imprint.as_bytes().len() == 32 { 1 } else { 3 };
+        let oid = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last];
+        let algorithm = value(0x30, &[&value(6, &[&oid])]);
+        let info = value(
+            0x30,
+            &[
+                &[2, 1, 1, 6, 3, 0x2a, 3, 4],
+                &value(0x30, &[&algorithm, &value(4, &[imprint.as_bytes()])]),
+                &[2, 1, 1],
+                &value(0x18, &[format!("{year}0601120000Z").as_bytes()]),
+            ],
+        );
+        self.write("info", &info);
+        self.openssl(
+            "cms -sign -binary -nodetach -nosmimecap -cades -outform DER -md sha256 \
+             -econtent_type 1.2.840.113549.1.9.16.1.4 -in info -signer tsa.pem -inkey tsa.key -out t.tst",
+        );
+        std::fs::read(self.path().join("t.tst")).unwrap()
+    }
+
     pub fn trust(&self) -> Trust {
+        Self::trust_of(&[self])
+    }
+
+    /// Trust in several.
+    pub fn trust_of(all: &[&Self]) -> Trust {
         Trust::new(Material {
-            anchors: vec![self.root.clone()],
+            anchors: all.iter().map(|one| one.root.clone()).collect(),
             ..Material::default()
         })
         .unwrap()

@@ -1,264 +1,16 @@
-//! Evidence records through their renewals, judged by ours and by Bouncy Castle; damaged twins refused by both.
+//! Evidence records through their renewals: what is proven, until when, and what is refused.
 
 use crate::authority::Authority;
-use crate::foreign::are_there;
+use crate::interval::*;
 use ceralacca_evidence::ers::renewal::{Action, Held, Margin, plan};
 use ceralacca_evidence::ers::{
-    Check, Coverage, Document, EvidenceRecord, Hash, RecordError, ReducedTree, Table, TreeFile,
-    TreeWriter, Verified, VerifyError, file_id, group_hash, verify,
+    Check, Coverage, Document, EvidenceRecord, Hash, RecordError, ReducedTree, Table, Verified,
+    VerifyError, verify,
 };
-use ceralacca_formats::id::UtcMillis;
-use ceralacca_pec::DigestAlgorithm::{self, Sha256, Sha512};
+use ceralacca_pec::DigestAlgorithm::{Sha256, Sha512};
 use ceralacca_pec::judge::Trust;
 use ceralacca_pec::tsp::Refusal;
 use chrono::NaiveDate;
-use std::convert::Infallible;
-use std::path::Path;
-use std::process::Command;
-
-const JARS: &str =
-    "/usr/share/java/bcpkix.jar:/usr/share/java/bcprov.jar:/usr/share/java/bcutil.jar";
-const OBJECT: &[u8] = b"Subject: ACCETTAZIONE: prova\r\n\r\nricevuta di test\r\n";
-const OPENING: &[u8] = &[7; 32];
-const FILE: &[u8] = b"{\"event\":\"accettazione\"}\n";
-const ALGORITHMS: &[DigestAlgorithm] = &[Sha256, Sha512];
-
-fn is_openssl_there() -> bool {
-    are_there(&[("openssl", &["version"])])
-}
-
-/// 1 January of a year.
-fn year(year: i32) -> UtcMillis {
-    let day = NaiveDate::from_ymd_opt(year, 1, 1).unwrap();
-    let ms = day
-        .and_hms_opt(0, 0, 0)
-        .unwrap()
-        .and_utc()
-        .timestamp_millis();
-    UtcMillis::new(ms.try_into().unwrap())
-}
-
-fn documents(all: &[&[u8]]) -> Vec<Document> {
-    all.iter()
-        .map(|octets| Document::of(octets, ALGORITHMS))
-        .collect()
-}
-
-fn hashes(algorithm: DigestAlgorithm, all: &[&[u8]]) -> Vec<Hash> {
-    all.iter()
-        .map(|octets| Hash::of(algorithm, octets))
-        .collect()
-}
-
-/// A tree over groups of hashes, and what cuts one out of it.
-struct Tree {
-    bytes: Vec<u8>,
-    root: Hash,
-}
-
-impl Tree {
-    fn of(groups: &[(u64, Vec<Hash>)]) -> Self {
-        let mut bytes = Vec::new();
-        let sink = |piece: &[u8]| {
-            bytes.extend_from_slice(piece);
-            Ok::<_, Infallible>(())
-        };
-        let algorithm = groups[0].1[0].algorithm();
-        let mut writer = TreeWriter::new(algorithm, sink).unwrap();
-        for (id, group) in groups {
-            writer.push(*id, group_hash(group).unwrap()).unwrap();
-        }
-        let (_, root) = writer.finish().unwrap();
-        Self { bytes, root }
-    }
-
-    fn cut(&self, id: u64, group: &[Hash]) -> ReducedTree {
-        let read = |at: u64, length: usize| {
-            let at = usize::try_from(at).unwrap();
-            Ok::<_, Infallible>(self.bytes[at..at + length].to_vec())
-        };
-        let file = TreeFile::open(self.bytes.len() as u64, read).unwrap();
-        file.reduced(id, group, read).unwrap()
-    }
-}
-
-/// Records of one object with its opening (leaf 3), and of a file alone, from one token; then renewed together.
-struct Interval {
-    tsa: Authority,
-    trust: Trust,
-    object: EvidenceRecord,
-    file: EvidenceRecord,
-}
-
-impl Interval {
-    fn closed(tsa: Authority) -> Self {
-        let mut groups: Vec<_> = (0..5u8)
-            .map(|n| (u64::from(n), hashes(Sha256, &[&[n]])))
-            .collect();
-        groups[3].1 = hashes(Sha256, &[OBJECT, OPENING]);
-        groups.push((file_id(0), hashes(Sha256, &[FILE])));
-        let tree = Tree::of(&groups);
-        let token = tsa.stamp(&tree.root);
-        let record = |id: u64, group: &[Hash]| EvidenceRecord::new(tree.cut(id, group), &token);
-        Self {
-            object: record(3, &groups[3].1).unwrap(),
-            file: record(file_id(0), &groups[5].1).unwrap(),
-            trust: tsa.trust(),
-            tsa,
-        }
-    }
-
-    /// One new token over both last ones (one and the same here) and one of somebody else.
-    fn renew_time_stamp(&mut self) {
-        let algorithm = self.object.last().unwrap().algorithm();
-        let old = vec![self.object.last().unwrap().token_hash(algorithm)];
-        assert_eq!(old, [self.file.last().unwrap().token_hash(algorithm)]);
-        let other = hashes(algorithm, &[b"another token"]);
-        let tree = Tree::of(&[(1, old.clone()), (2, other)]);
-        let token = self.tsa.stamp(&tree.root);
-        for record in [&mut self.object, &mut self.file] {
-            record.renew_time_stamp(tree.cut(1, &old), &token).unwrap();
-        }
-    }
-
-    fn renew_hash_tree(&mut self) {
-        let (object, file) = (documents(&[OBJECT, OPENING]), documents(&[FILE]));
-        let object_group = self.object.renewed(&object, Sha512).unwrap();
-        let file_group = self.file.renewed(&file, Sha512).unwrap();
-        let groups = [
-            (3, object_group.clone()),
-            (4, hashes(Sha512, &[b"opaque"])),
-            (file_id(0), file_group.clone()),
-        ];
-        let tree = Tree::of(&groups);
-        let token = self.tsa.stamp(&tree.root);
-        let cut = tree.cut(3, &object_group);
-        self.object.renew_hash_tree(&object, cut, &token).unwrap();
-        let cut = tree.cut(file_id(0), &file_group);
-        self.file.renew_hash_tree(&file, cut, &token).unwrap();
-    }
-
-    fn check(&self, record: &EvidenceRecord, all: &[&[u8]]) -> Result<Verified, VerifyError> {
-        self.check_at(record, all, year(2050), &Table::built_in())
-    }
-
-    fn check_at(
-        &self,
-        record: &EvidenceRecord,
-        all: &[&[u8]],
-        now: UtcMillis,
-        table: &Table,
-    ) -> Result<Verified, VerifyError> {
-        // What is verified is what was written.
-        let record = EvidenceRecord::from_der(&record.to_der()).unwrap();
-        let check = Check {
-            trust: &self.trust,
-            table,
-            now,
-            coverage: Coverage::WholeGroup,
-        };
-        verify(&record, &documents(all), &check)
-    }
-
-    /// What Bouncy Castle says of each record with its documents; damaged twins of documents and record among them.
-    fn bouncy(&self, cases: &[(&[u8], &[&[u8]])]) -> Vec<String> {
-        let mut command = Command::new("java");
-        command.args(["-cp", JARS]);
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/JudgeRecords.java"));
-        command.arg(self.tsa.path().join("tsa.der"));
-        command.arg(year(2050).to_string());
-        for (number, (record, all)) in cases.iter().enumerate() {
-            let files = all.iter().enumerate();
-            let files = files.map(|(n, file)| self.tsa.write(&format!("{number}.{n}"), file));
-            command.arg(self.tsa.write(&format!("{number}.ers"), record));
-            command.arg(files.collect::<Vec<_>>().join(":"));
-        }
-        let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{output:?}");
-        said.lines().map(str::to_owned).collect()
-    }
-
-    /// Both judges accept both records, and refuse their twins.
-    fn judged(&self, stage: &str) {
-        assert_eq!(
-            self.check(&self.file, &[FILE]).unwrap().stamps.len(),
-            self.stamps(),
-            "{stage}"
-        );
-        self.check(&self.object, &[OPENING, OBJECT]).unwrap();
-        let (object, file) = (self.object.to_der(), self.file.to_der());
-        // The last octet is in the signature of the last token.
-        let mut twin = file.clone();
-        *twin.last_mut().unwrap() ^= 1;
-        // One octet of the first hash of the reduced tree.
-        let mut other_tree = object.clone();
-        let hash = *self.object.chains()[0][0]
-            .reduced()
-            .unwrap()
-            .group()
-            .first()
-            .unwrap();
-        let at = other_tree
-            .windows(32)
-            .position(|w| w == hash.as_bytes())
-            .unwrap();
-        other_tree[at] ^= 1;
-        let said = self.bouncy(&[
-            (&file, &[FILE]),
-            (&object, &[OBJECT, OPENING]),
-            (&file, &[b"another file\n"]),
-            (&object, &[b"another object", OPENING]),
-            (&twin, &[FILE]),
-            (&other_tree, &[OBJECT, OPENING]),
-        ]);
-        let good: Vec<bool> = said.iter().map(|line| line == "OK").collect();
-        assert_eq!(
-            good,
-            [true, true, false, false, false, false],
-            "{stage}: {said:#?}"
-        );
-
-        assert!(
-            self.check(&self.file, &[b"another file\n"]).is_err(),
-            "{stage}"
-        );
-        assert!(
-            self.check(&self.object, &[b"another object", OPENING])
-                .is_err(),
-            "{stage}"
-        );
-        let twin = EvidenceRecord::from_der(&twin).unwrap();
-        assert!(self.check(&twin, &[FILE]).is_err(), "{stage}");
-        let twin = EvidenceRecord::from_der(&other_tree).unwrap();
-        assert!(self.check(&twin, &[OBJECT, OPENING]).is_err(), "{stage}");
-    }
-
-    fn stamps(&self) -> usize {
-        self.file.chains().iter().map(Vec::len).sum()
-    }
-}
-
-#[test]
-fn bouncy_castle_and_ours_agree_on_records_through_both_renewals() {
-    if !are_there(&[("openssl", &["version"]), ("java", &["--version"])]) {
-        return;
-    }
-    if !Path::new("/usr/share/java/bcpkix.jar").exists() {
-        let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!in_ci, "missing: bcpkix.jar");
-        println!("SKIPPED: missing bcpkix.jar");
-        return;
-    }
-    let mut interval = Interval::closed(Authority::new(2100, 3));
-    interval.judged("closed");
-    interval.renew_time_stamp();
-    interval.judged("time-stamp renewed");
-    interval.renew_hash_tree();
-    interval.judged("hash tree renewed");
-    interval.renew_time_stamp();
-    interval.judged("time-stamp renewed again");
-}
 
 #[test]
 fn a_record_says_when_its_documents_existed_and_until_when_each_stamp_holds() {
@@ -414,21 +166,92 @@ fn what_does_not_belong_together_is_not_assembled() {
     assert_eq!(*record, untouched);
 }
 
+/// A record of the file alone, stamped in a year, and renewed in later ones.
+fn stamped_in(tsa: &Authority, year: i32) -> EvidenceRecord {
+    let tree = ReducedTree::new(&hashes(Sha256, &[FILE]), &[]).unwrap();
+    let token = tsa.stamp_in(year, &tree.root().unwrap());
+    EvidenceRecord::new(tree, &token).unwrap()
+}
+
+fn renewed_in(tsa: &Authority, year: i32, record: &mut EvidenceRecord) {
+    let last = record.last().unwrap();
+    let tree = ReducedTree::new(&[last.token_hash(last.algorithm())], &[]).unwrap();
+    let token = tsa.stamp_in(year, &tree.root().unwrap());
+    record.renew_time_stamp(tree, &token).unwrap();
+}
+
+fn checked(record: &EvidenceRecord, trust: &Trust, now: i32) -> Result<Verified, VerifyError> {
+    let check = Check {
+        trust,
+        table: &Table::built_in(),
+        now: year(now),
+        coverage: Coverage::WholeGroup,
+    };
+    verify(record, &documents(&[FILE]), &check)
+}
+
+#[test]
+fn a_record_outlives_the_certificates_it_began_with() {
+    if !is_openssl_there() {
+        return;
+    }
+    let authorities = [2030, 2040, 2060].map(|until| Authority::new(until, 3));
+    let trust = Authority::trust_of(&authorities.each_ref());
+    let [first, second, third] = &authorities;
+    let mut record = stamped_in(first, 2027);
+    assert_eq!(checked(&record, &trust, 2029).unwrap().until, year(2030));
+    renewed_in(second, 2029, &mut record);
+    let tree = record.renewed(&documents(&[FILE]), Sha512).unwrap();
+    let tree = ReducedTree::new(&tree, &[]).unwrap();
+    let token = third.stamp_in(2038, &tree.root().unwrap());
+    record
+        .renew_hash_tree(&documents(&[FILE]), tree, &token)
+        .unwrap();
+
+    let verified = checked(&record, &trust, 2055).unwrap();
+    assert!(verified.existed_at > year(2027) && verified.existed_at < year(2028));
+    let until: Vec<_> = verified.stamps.iter().map(|stamp| stamp.until).collect();
+    assert_eq!(until, [year(2030), year(2040), year(2060)]);
+    let late = checked(&record, &trust, 2061).unwrap_err();
+    assert_eq!((late.chain, late.stamp), (1, 0));
+    assert!(
+        matches!(late.fault, RecordError::CertificateEnded { .. }),
+        "{late}"
+    );
+}
+
+#[test]
+fn a_renewal_that_came_too_late_proves_nothing() {
+    if !is_openssl_there() {
+        return;
+    }
+    let (first, second) = (Authority::new(2030, 3), Authority::new(2060, 3));
+    let trust = Authority::trust_of(&[&first, &second]);
+    let mut record = stamped_in(&first, 2027);
+    renewed_in(&second, 2031, &mut record);
+    let late = checked(&record, &trust, 2055).unwrap_err();
+    assert_eq!((late.chain, late.stamp), (0, 0));
+    let RecordError::CertificateEnded { until, at } = late.fault else {
+        panic!("{late}");
+    };
+    assert!(until == year(2030) && at > year(2031), "{until} {at}");
+}
+
 #[test]
 fn times_that_do_not_ascend_are_refused() {
     if !is_openssl_there() {
         return;
     }
-    // Whole seconds: of some renewals at once, two have one time.
-    let mut interval = Interval::closed(Authority::new(2100, 0));
-    for _ in 0..40 {
-        interval.renew_time_stamp();
-        if let Err(error) = interval.check(&interval.file, &[FILE]) {
-            assert!(matches!(error.fault, RecordError::Order { .. }), "{error}");
-            return;
-        }
+    let tsa = Authority::new(2060, 3);
+    for earlier in [2027, 2026] {
+        let mut record = stamped_in(&tsa, 2027);
+        renewed_in(&tsa, earlier, &mut record);
+        let refused = checked(&record, &tsa.trust(), 2055).unwrap_err();
+        assert!(
+            matches!(refused.fault, RecordError::Order { .. }),
+            "{refused}"
+        );
     }
-    panic!("each token took more than a second");
 }
 
 #[test]

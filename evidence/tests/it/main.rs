@@ -3,9 +3,11 @@
 //! A missing program fails in CI and is skipped aloud elsewhere.
 
 mod authority;
+mod bouncy;
 mod ers;
 mod foreign;
 mod indices;
+mod interval;
 mod made;
 mod map;
 mod signatures;
