@@ -1,8 +1,9 @@
 //! Hashes of an evidence record, and what they are of.
 
 use super::RecordError;
+use crate::stamp::Imprint;
 use ceralacca_pec::DigestAlgorithm;
-use ceralacca_pec::tsp::Imprint;
+use ceralacca_pec::tsp;
 use std::fmt;
 
 /// The longest hash, in bytes.
@@ -49,6 +50,15 @@ impl Hash {
     /// The octets.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..bytes_of(self.algorithm)).unwrap_or(&[])
+    }
+
+    /// What to ask a time-stamp of; `None` for hashes that nothing new is stamped with.
+    pub fn imprint(&self) -> Option<Imprint> {
+        match self.algorithm {
+            DigestAlgorithm::Sha256 => self.as_bytes().try_into().ok().map(Imprint::Sha256),
+            DigestAlgorithm::Sha512 => Some(Imprint::Sha512(self.bytes)),
+            DigestAlgorithm::Sha1 | DigestAlgorithm::Sha384 => None,
+        }
     }
 
     /// How it was made.
@@ -119,12 +129,17 @@ impl Document {
 }
 
 /// Hashes a document of any size in one pass.
-pub struct DocumentHasher(Vec<(DigestAlgorithm, Imprint)>);
+pub struct DocumentHasher(Vec<(DigestAlgorithm, tsp::Imprint)>);
 
 impl DocumentHasher {
     /// By these algorithms: [`super::EvidenceRecord::algorithms`].
     pub fn new(algorithms: &[DigestAlgorithm]) -> Self {
-        Self(algorithms.iter().map(|a| (*a, Imprint::new(*a))).collect())
+        Self(
+            algorithms
+                .iter()
+                .map(|a| (*a, tsp::Imprint::new(*a)))
+                .collect(),
+        )
     }
 
     /// Takes the next octets.
@@ -140,5 +155,46 @@ impl DocumentHasher {
                 .filter_map(|(algorithm, hash)| Hash::from_bytes(algorithm, &hash.finish()))
                 .collect(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DigestAlgorithm::{Sha1, Sha256, Sha384, Sha512};
+
+    #[test]
+    fn a_document_in_pieces_has_the_hashes_of_the_whole() {
+        let octets: Vec<u8> = (0..10_000u32).map(|n| (n % 251) as u8).collect();
+        let mut hasher = DocumentHasher::new(&[Sha256, Sha512]);
+        octets.chunks(977).for_each(|piece| hasher.push(piece));
+        let document = hasher.finish();
+        assert_eq!(document, Document::of(&octets, &[Sha256, Sha512]));
+        assert_eq!(document.hash(Sha384), Err(RecordError::NoHash(Sha384)));
+    }
+
+    #[test]
+    fn a_hash_has_the_length_of_its_algorithm_and_is_stamped_where_it_is_strong() {
+        for algorithm in DigestAlgorithm::ALL {
+            let hash = Hash::of(algorithm, b"x");
+            assert_eq!(hash.as_bytes(), algorithm.of(b"x").as_ref());
+            assert_eq!(Hash::from_bytes(algorithm, hash.as_bytes()), Some(hash));
+            assert_eq!(Hash::from_bytes(algorithm, &[0; 63]), None);
+            let imprint = hash.imprint();
+            let digest = imprint.as_ref().map(Imprint::digest);
+            let is_strong = !matches!(algorithm, Sha1 | Sha384);
+            assert_eq!(digest, is_strong.then_some(hash.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_renewed_document_is_data_first_and_unsorted() {
+        let [low, high] = [Hash::of(Sha256, b"alpha"), Hash::of(Sha256, b"beta")];
+        assert!(low < high);
+        let joined = |a: &Hash, b: &Hash| Hash::of(Sha256, &[a.as_bytes(), b.as_bytes()].concat());
+        assert_eq!(renewed(&high, &low), joined(&high, &low));
+        assert_eq!(renewed(&low, &high), joined(&low, &high));
+        assert_eq!(group_hash(&[high, low]), Some(joined(&low, &high)));
+        assert_eq!(group_hash(&[]), None);
     }
 }

@@ -19,7 +19,8 @@
 //! [`TreeWriter`] takes the groups in order of id ([`group_hash`]) and gives the root to stamp; [`TreeFile::reduced`]
 //! cuts one group out, and [`EvidenceRecord::new`] joins it with the token. Renewal of time-stamps is the same with
 //! groups of one, the hashes of old tokens; renewal of the hash tree with [`EvidenceRecord::renewed`] of each
-//! document still there. [`renewal::plan`] says what is due.
+//! document still there; of a group that was disposed of, the old group hash may stay, as an opaque sibling.
+//! [`renewal::plan`] says what is due. Nothing new is made with what [`Table::check`] refuses.
 //!
 //! # Not here
 //! Encrypted documents (encryptionInfo): whoever holds the plain ones verifies those. Material that vouches for old

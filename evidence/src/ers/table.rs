@@ -37,8 +37,8 @@ impl Subject {
         }
     }
 
-    /// All that a signature rests on.
-    pub(super) fn of(signed: &SignedWith) -> [Self; 2] {
+    /// All that a signature rests on. Nothing new is made with what [`Table::check`] refuses now.
+    pub fn of(signed: &SignedWith) -> [Self; 2] {
         let algorithm = signed.algorithm;
         let scheme = Self::Signature(algorithm.scheme, signed.key_bits);
         [scheme, Self::Hash(algorithm.digest)]

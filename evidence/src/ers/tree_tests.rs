@@ -170,3 +170,25 @@ fn the_file_vector_is_reproduced() {
         c090e94bc3a99676b532c602c1e5c68d53266dbf246e295a6b9b6a547da51fa2 0000000000000003";
     assert_eq!(hex::encode(&bytes), expected.replace(' ', ""));
 }
+
+/// Cost of a large tree, by hand: `cargo test --release -p ceralacca-evidence -- --ignored a_tree_of --nocapture`.
+#[test]
+#[ignore = "some ten seconds"]
+fn a_tree_of_five_million_groups_is_written() {
+    let mut written = 0;
+    let sink = |piece: &[u8]| {
+        written += piece.len();
+        Ok::<_, Infallible>(())
+    };
+    let mut writer = TreeWriter::new(Sha256, sink).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the cost is what is shown")]
+    let start = std::time::Instant::now();
+    for id in 0..5_000_000u64 {
+        writer
+            .push(id, Hash::of(Sha256, &id.to_be_bytes()))
+            .unwrap();
+    }
+    let (groups, _) = writer.finish().unwrap();
+    assert_eq!(groups, 5_000_000);
+    println!("{written} bytes in {:?}", start.elapsed());
+}

@@ -28,6 +28,8 @@ const START_BYTES: u64 = 8;
 pub const BITS_MAX: u8 = 20;
 /// The most keys in one bucket: far above what keys that are digests reach.
 pub const BUCKET_KEYS_MAX: u64 = 1 << 16;
+/// The sink gets pieces of at least so many bytes, but for the last.
+const PIECE_BYTES: usize = 64 << 10;
 /// How many keys a bucket shall hold.
 const BUCKET_KEYS: u64 = 256;
 
@@ -78,16 +80,16 @@ pub struct MapWriter<W> {
     open: Option<(usize, Subtree)>,
     roots: Vec<MapNode>,
     starts: Vec<u64>,
+    buffer: Vec<u8>,
 }
 
 impl<E, W: FnMut(&[u8]) -> Result<(), E>> MapWriter<W> {
     /// Begins a file. `bits`, of [`bits_for`], need only be about right.
-    pub fn new(salt: &MapSaltDigest, bits: u8, mut sink: W) -> Result<Self, MapFileError<E>> {
+    pub fn new(salt: &MapSaltDigest, bits: u8, sink: W) -> Result<Self, MapFileError<E>> {
         let bits = bits.min(BITS_MAX);
-        let mut header = MAGIC.to_vec();
-        header.extend([bits, 0, 0, 0, 0, 0, 0, 0]);
-        header.extend(salt.0);
-        sink(&header).map_err(MapFileError::Storage)?;
+        let mut buffer = MAGIC.to_vec();
+        buffer.extend([bits, 0, 0, 0, 0, 0, 0, 0]);
+        buffer.extend(salt.0);
         Ok(Self {
             sink,
             bits,
@@ -96,6 +98,7 @@ impl<E, W: FnMut(&[u8]) -> Result<(), E>> MapWriter<W> {
             open: None,
             roots: Vec::new(),
             starts: Vec::new(),
+            buffer,
         })
     }
 
@@ -149,17 +152,14 @@ impl<E, W: FnMut(&[u8]) -> Result<(), E>> MapWriter<W> {
         self.close();
         self.skip_to(1 << self.bits);
         self.starts.push(self.keys);
-        let levels = join(self.roots).unwrap_or_default();
-        for level in levels.iter().rev() {
-            for nodes in level.chunks(1024) {
-                let bytes: Vec<u8> = nodes.iter().flat_map(|node| node.0).collect();
-                (self.sink)(&bytes).map_err(MapFileError::Storage)?;
-            }
+        let levels = join(std::mem::take(&mut self.roots)).unwrap_or_default();
+        for node in levels.iter().rev().flatten() {
+            self.put(&node.0)?;
         }
-        for starts in self.starts.chunks(1024) {
-            let bytes: Vec<u8> = starts.iter().flat_map(|s| s.to_be_bytes()).collect();
-            (self.sink)(&bytes).map_err(MapFileError::Storage)?;
+        for start in std::mem::take(&mut self.starts) {
+            self.put(&start.to_be_bytes())?;
         }
+        (self.sink)(&self.buffer).map_err(MapFileError::Storage)?;
         let root = levels.last().and_then(|level| level.first());
         Ok((self.keys, root.copied().unwrap_or_else(MapNode::empty_root)))
     }
@@ -173,10 +173,22 @@ impl<E, W: FnMut(&[u8]) -> Result<(), E>> MapWriter<W> {
     }
 
     fn write(&mut self, entries: &[Entry]) -> Result<(), MapFileError<E>> {
-        let bytes = entries.iter().flat_map(|(key, value)| [key.0, value.0]);
-        let bytes: Vec<u8> = bytes.flatten().collect();
+        for (key, value) in entries {
+            self.put(&key.0)?;
+            self.put(&value.0)?;
+        }
         self.keys = self.keys.saturating_add(entries.len() as u64);
-        (self.sink)(&bytes).map_err(MapFileError::Storage)
+        Ok(())
+    }
+
+    /// The sink gets pieces of some size.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), MapFileError<E>> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PIECE_BYTES {
+            (self.sink)(&self.buffer).map_err(MapFileError::Storage)?;
+            self.buffer.clear();
+        }
+        Ok(())
     }
 
     /// Ends the bucket that is open.
