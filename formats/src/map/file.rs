@@ -235,8 +235,10 @@ impl MapFile {
         let entries = entries.filter(|entries| entries % ENTRY_BYTES == 0);
         file.keys = entries.ok_or(MapFileError::Length)? / ENTRY_BYTES;
         file.root = file.node(0, 0, &mut read_at)?;
+        let (start, _) = file.bounds(0, &mut read_at)?;
         let (_, end) = file.bounds((1 << bits) - 1, &mut read_at)?;
-        match end == file.keys {
+        // Otherwise there would be entries in no bucket.
+        match start == 0 && end == file.keys {
             true => Ok(file),
             false => Err(MapFileError::Length),
         }

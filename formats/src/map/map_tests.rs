@@ -228,6 +228,17 @@ fn one_octet_changed_anywhere_in_a_file_is_found() {
 }
 
 #[test]
+fn entries_in_no_bucket_are_refused() {
+    let (mut bytes, _) = write(&three(), 0);
+    bytes.splice(48..48, [0; 64]);
+    // One key more, before all others: the first start says so, and the last.
+    let starts = bytes.len() - 16;
+    bytes[starts + 7] = 1;
+    bytes[starts + 15] = 4;
+    assert!(matches!(open(&bytes), Err(MapFileError::Length)));
+}
+
+#[test]
 fn a_damaged_bucket_gives_no_proof() {
     let (mut bytes, _) = write(&three(), 1);
     bytes[48 + 32] ^= 1;
