@@ -185,6 +185,14 @@ pub fn check_key(certificate: &[u8], public_key: &[u8]) -> Result<(), SealError>
     }
 }
 
+/// The public key of a certificate: a point, or an RSAPublicKey, DER.
+pub fn public_key(certificate: &[u8]) -> Result<Vec<u8>, SealError> {
+    let read = read(certificate)?;
+    let info = read.tbs_certificate().subject_public_key_info();
+    let key = info.subject_public_key.as_bytes().map(<[u8]>::to_vec);
+    key.ok_or_else(|| SealError::Key("the certificate has no readable key".into()))
+}
+
 /// Whether a certificate says of itself, in its subject, that it is for development.
 pub fn is_development(certificate: &[u8]) -> bool {
     let subject = named(certificate).map(|named| named.subject);

@@ -12,6 +12,17 @@ use aws_lc_rs::signature::{
 /// The shortest RSA modulus a seal is made with, in bits (TS 119 312; ECCG agreed mechanisms).
 pub const RSA_BITS_MIN: usize = 3072;
 
+/// Refuses an RSA key that is too short to seal.
+pub fn check_rsa_length(bits: usize) -> Result<(), SealError> {
+    match bits < RSA_BITS_MIN {
+        true => {
+            let why = format!("RSA of {bits} bits; at least {RSA_BITS_MIN} are needed");
+            Err(SealError::Key(why))
+        }
+        false => Ok(()),
+    }
+}
+
 /// A private key that signs.
 pub struct PrivateKey(Kind);
 
@@ -34,11 +45,7 @@ impl PrivateKey {
         }
         let pair = rsa::KeyPair::from_pkcs8(der);
         let pair = pair.map_err(|_| SealError::Key("neither a P-256 nor an RSA key".into()))?;
-        let found = pair.public_modulus_len() * 8;
-        if found < RSA_BITS_MIN {
-            let why = format!("RSA of {found} bits; at least {RSA_BITS_MIN} are needed");
-            return Err(SealError::Key(why));
-        }
+        check_rsa_length(pair.public_modulus_len() * 8)?;
         Ok(Self(Kind::Rsa(pair)))
     }
 

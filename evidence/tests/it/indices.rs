@@ -1,6 +1,6 @@
 //! Indices of packages before xmllint and the schema of the standard; and damaged twins.
 
-use crate::made::has;
+use crate::made::{has, is_vector};
 use ceralacca_evidence::pindex::*;
 use ceralacca_formats::id::UtcMillis;
 use proptest::prelude::*;
@@ -291,4 +291,10 @@ proptest! {
     fn arbitrary_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         prop_assert!(read(&bytes).is_err());
     }
+}
+
+#[test]
+fn the_index_vector_is_reproduced() {
+    let text = String::from_utf8(write(&index()).unwrap()).unwrap();
+    is_vector("PIndex.xml", &text);
 }

@@ -171,3 +171,14 @@ pub fn refuses(output: &Output, why: &str) {
     assert!(!output.status.success(), "{}", says(output));
     assert!(says(output).contains(why), "{}", says(output));
 }
+
+/// Holds a text against its vector; with `CERALACCA_BLESS` set it becomes the vector.
+pub fn is_vector(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("vectors")
+        .join(name);
+    if std::env::var_os("CERALACCA_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(path).unwrap(), "{name}");
+}

@@ -252,3 +252,21 @@ fn a_time_beyond_accuracy_and_tolerance_is_suspect_either_way() {
         assert_eq!(error.consequence(), Consequence::Suspect);
     }
 }
+
+#[test]
+fn the_request_vector_is_reproduced() {
+    let policy = Policy::try_from(DEVELOPMENT_POLICY).unwrap();
+    let requests = [
+        Request::new(
+            Imprint::Sha256([0x11; 32]),
+            [0, 0xff, 1, 2, 3, 4, 5, 6],
+            None,
+        ),
+        Request::new(Imprint::Sha512([0x22; 64]), [0; 8], Some(policy)),
+    ];
+    let text: String = requests
+        .iter()
+        .map(|request| hex::encode(request.der()) + "\n")
+        .collect();
+    is_vector("time-stamp-request.txt", &text);
+}
