@@ -6,6 +6,7 @@
 //! - [`ambient`], [`access`]: clocks and randomness as arguments; who may do what
 //! - [`plain_http`]: a listener for strangers
 //! - [`store`]: rows in column families: RocksDB, and memory for simulation
+//! - [`seal_key`], [`tsa`]: the key that seals; time-stamping authorities, asked in order
 //! - [`keyring`], [`record`], [`index`]: secrets of a log; a draft to rows and back; a term to candidates
 //! - [`sequencer`]: the only writer
 //! - [`witnessed`]: the checkpoints that witnesses cosigned
@@ -50,10 +51,12 @@ pub mod ingest;
 pub mod keyring;
 pub mod plain_http;
 pub mod record;
+pub mod seal_key;
 pub mod sequencer;
 pub mod server;
 pub mod store;
 pub mod tiles;
 pub mod trust;
+pub mod tsa;
 pub mod witness;
 pub mod witnessed;

@@ -2,6 +2,7 @@
 
 use super::{Answer, key};
 use crate::archive::{self, Archive, Settings};
+use crate::seal_key::{self, DevelopmentFiles};
 use crate::store::{StoreError, outside};
 use anyhow::Result;
 use ceralacca_formats::id::{LogId, Origin};
@@ -48,6 +49,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
     let settings = Settings::default();
     let made = key::make(master_key, &*settings.entropy)?;
     let master = key::read(master_key)?;
+    let development = DevelopmentFiles::beside(master_key);
+    let keys_made = seal_key::make(&development, settings.clock.wall(), &*settings.entropy)?;
     let verifier = archive::init(&directory, log, origin, &master, &settings)?;
     let mut beside = std::io::stderr();
     if made {
@@ -55,6 +58,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
             beside,
             "New master key in {}: keep a copy elsewhere; without it nothing of this archive can be read.",
             master_key.display()
+        )?;
+    }
+    if keys_made {
+        writeln!(
+            beside,
+            "New development keys (SVILUPPO - NON QUALIFICATO) to seal and time-stamp with in {}.",
+            development.folder().display()
         )?;
     }
     writeln!(
@@ -69,6 +79,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
             "verifier_key": verifier.to_string(),
             "directory": directory.display().to_string(),
             "master_key_made": made,
+            "development_keys": development.folder().display().to_string(),
+            "development_keys_made": keys_made,
         });
         writeln!(std::io::stdout(), "{}", super::show::json(&answer))?;
     } else {

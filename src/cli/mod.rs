@@ -19,7 +19,7 @@
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`scrub`],
 //!   [`status`]: a command each, clients of a served archive
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
-//! - [`witness`]: a witness of checkpoints, run by others
+//! - [`witness`]: a witness of checkpoints, run by others; [`tsa`]: the development time-stamping authority
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
 //! - [`key`]: the file of the master key; [`output`]: files that appear whole
 //! - [`show`]: times, text from outside, progress
@@ -47,6 +47,7 @@ pub mod serve;
 pub mod show;
 pub mod status;
 pub mod transaction;
+pub mod tsa;
 pub mod verify;
 pub mod verify_ack;
 pub mod witness;
@@ -121,6 +122,8 @@ enum Command {
     Monitor(monitor::Arguments),
     /// Cosigns the checkpoints of logs that others run, and remembers what it cosigned
     Witness(witness::Arguments),
+    /// Serves the development time-stamping authority over HTTP: not qualified, it repeats this machine's clock
+    Tsa(tsa::Arguments),
     /// Shows the core at work on invented records, in a folder of its own
     Demo(demo::Arguments),
 }
@@ -151,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::VerifyAck(arguments) => verify_ack::run(arguments),
         Command::Monitor(arguments) => monitor::run(arguments),
         Command::Witness(arguments) => witness::run(arguments),
+        Command::Tsa(arguments) => tsa::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };
     match result {

@@ -6,6 +6,7 @@
 //! 3. Secrets stand in files of their own; this file names them.
 //! 4. Legal minima are not settings (`ceralacca_retention`).
 
+use super::seal::{self, Seal};
 use super::witness::{self, Witnesses};
 use crate::access::{Grant, Principal, Role, Standing};
 use crate::api::{CertificateDigest, Limits, Principals};
@@ -82,6 +83,9 @@ pub enum ConfigError {
     /// Witnesses that cannot be asked, or never be a quorum.
     #[error("witness: {0}")]
     Witness(String),
+    /// What seals or stamps is configured in part, or wrongly.
+    #[error("seal: {0}")]
+    Seal(String),
     /// A limit that is zero.
     #[error("limits: {0} must be above zero")]
     Zero(&'static str),
@@ -104,6 +108,9 @@ struct File {
     #[serde(default)]
     limits: LimitsEntry,
     witness: Option<witness::Entry>,
+    seal: Option<seal::Entry>,
+    #[serde(default)]
+    tsa: Vec<seal::AuthorityEntry>,
     #[serde(default)]
     log: Vec<LogEntry>,
     #[serde(default)]
@@ -281,6 +288,8 @@ pub struct Config {
     pub trust: TrustFiles,
     /// Who cosigns checkpoints; none where nobody is asked.
     pub witnesses: Option<Witnesses>,
+    /// What seals, who is named in indices, who stamps.
+    pub seal: Seal,
     /// How the logs are scrubbed.
     pub scrubbing: Scrubbing,
     /// The logs.
@@ -360,7 +369,7 @@ impl Config {
         };
         Ok(Self {
             data: folder.join(file.data),
-            master_key: folder.join(file.master_key),
+            master_key: folder.join(&file.master_key),
             listen: file.listen,
             transport,
             limits,
@@ -385,6 +394,7 @@ impl Config {
                 .witness
                 .map(|entry| witness::read(entry, folder))
                 .transpose()?,
+            seal: seal::read(file.seal, file.tsa, folder, &folder.join(&file.master_key))?,
             scrubbing: scrubbing(&file.scrub)?,
             logs,
             justice,
@@ -540,6 +550,20 @@ mod tests {
             "parties",
             "until",
             "act",
+            "[seal]",
+            "certificates",
+            "passphrase_file",
+            "passphrase_variable",
+            "pin_file",
+            "[seal.submitter]",
+            "[[seal.holder]]",
+            "[[seal.signatory]]",
+            "laws",
+            "[[tsa]]",
+            "accuracy_ms",
+            "tolerance_seconds",
+            "own_clock",
+            "policies",
         ] {
             assert!(EXAMPLE.contains(field), "{field} is not explained");
         }
@@ -586,6 +610,28 @@ mod tests {
                     "{PLAIN}[witness]\nquorum = 1\ntimeout_seconds = 0\n[[witness.member]]\nurl = \"http://w.example\"\nverifier_key = \"{WITNESS}\"\n"
                 ),
                 "timeout_seconds must be above zero",
+            ),
+            (
+                format!("{PLAIN}[seal]\nkey = \"k\"\n"),
+                "seal: give key, certificates and",
+            ),
+            (
+                format!("{PLAIN}[seal.submitter]\nname = \"x\"\ndocuments = [\"d\"]\n"),
+                "seal: give [seal.submitter], [[seal.holder]] and",
+            ),
+            (
+                format!("{PLAIN}[[tsa]]\nname = \"t\"\nurl = \"tsa.example\"\nanchors = [\"a\"]\n"),
+                "tsa \"t\": its url must begin with",
+            ),
+            (
+                format!("{PLAIN}[[tsa]]\nname = \"t\"\nurl = \"http://t.example\"\nanchors = []\n"),
+                "tsa \"t\": it has no anchors",
+            ),
+            (
+                format!(
+                    "{PLAIN}[[tsa]]\nname = \"t\"\nurl = \"http://t.example\"\nanchors = [\"a\"]\npolicy = \"x\"\n"
+                ),
+                "no object identifier",
             ),
             (
                 PLAIN.replace("true", "false"),

@@ -9,6 +9,7 @@
 pub mod config;
 mod incoming;
 mod scrub;
+pub mod seal;
 mod trust;
 mod witness;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// `record` opens and encrypts for all above it; `sequencer` and `index` are the writing pair.
 const LAYERS: &[&[&str]] = &[
     &["ambient", "access", "plain_http"],
-    &["store", "witness"],
+    &["store", "witness", "seal_key", "tsa"],
     &["keyring"],
     &["record", "index"],
     &["sequencer"],
@@ -70,8 +70,16 @@ const DOORS: &[(&str, &[&str])] = &[
             "pec/src/judge/",
             "pec/src/tsp/",
             "pec/src/brief.rs",
+            "src/seal_key/",
+            "evidence/src/software_key.rs",
+            "evidence/src/certificates.rs",
+            "evidence/src/signed_data.rs",
+            "evidence/src/cades.rs",
+            "evidence/src/authority.rs",
         ],
     ),
+    ("pkcs8", &["src/seal_key/"]),
+    ("cryptoki", &["src/seal_key/token.rs"]),
     (
         "serde_json",
         &[
@@ -108,7 +116,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/demo/mod.rs",
         ],
     ),
-    ("reqwest", &["src/cosigning/ask.rs"]),
+    ("reqwest", &["src/cosigning/ask.rs", "src/tsa/ask.rs"]),
     (
         "tokio",
         &[
@@ -120,6 +128,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/plain_http.rs",
             "src/witness/http.rs",
             "src/cosigning/",
+            "src/tsa/",
+            "src/cli/tsa.rs",
             "src/cli/remote.rs",
             "src/cli/witness.rs",
             "src/cli/import/",
@@ -139,6 +149,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/trust/",
             "src/api/convert/",
             "src/server/trust.rs",
+            "src/server/seal.rs",
+            "evidence/src/",
         ],
     ),
     (
@@ -148,6 +160,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/server/mod.rs",
             "src/cosigning/mod.rs",
             "src/witness/http.rs",
+            "src/tsa/mod.rs",
+            "src/tsa/http.rs",
             "src/server/trust.rs",
             "src/server/scrub.rs",
         ],
@@ -160,6 +174,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/api/mod.rs",
             "src/plain_http.rs",
             "src/witness/http.rs",
+            "src/tsa/http.rs",
         ],
     ),
     ("hyper", &["src/plain_http.rs"]),
@@ -168,7 +183,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["src/cli/serve.rs"]),
     ("sd_notify", &["src/server/mod.rs"]),
     ("mail_parser", &["pec/src/"]),
-    ("roxmltree", &["pec/src/"]),
+    ("roxmltree", &["pec/src/", "evidence/src/pindex/read.rs"]),
+    ("quick_xml", &["evidence/src/pindex/write.rs"]),
     ("encoding_rs", &["pec/src/"]),
     (
         "chrono",
@@ -180,6 +196,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/show.rs",
             "src/server/config.rs",
             "pec/src/",
+            "evidence/src/asn1.rs",
+            "evidence/src/pindex/",
         ],
     ),
     (
@@ -217,6 +235,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/search.rs",
             "src/cli/status.rs",
             "src/cli/transaction.rs",
+            "src/cli/tsa.rs",
             "src/cli/witness.rs",
             "src/cli/monitor.rs",
             "src/cli/verify_ack.rs",
@@ -249,6 +268,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/search.rs",
             "src/cli/status.rs",
             "src/cli/transaction.rs",
+            "src/cli/tsa.rs",
             "src/cli/witness.rs",
             "src/cli/monitor.rs",
             "src/cli/verify_ack.rs",
@@ -345,9 +365,15 @@ fn every_engine_has_one_door() {
     let mut offences = Vec::new();
     for (engine, doors) in DOORS {
         let mut used = false;
-        for (name, text) in ["src", "formats/src", "pec/src", "retention/src"]
-            .into_iter()
-            .flat_map(sources)
+        for (name, text) in [
+            "src",
+            "formats/src",
+            "pec/src",
+            "evidence/src",
+            "retention/src",
+        ]
+        .into_iter()
+        .flat_map(sources)
         {
             let named = code(&text).contains(&format!("{engine}::"));
             used |= named;
@@ -366,7 +392,12 @@ fn every_engine_has_one_door() {
 
 #[test]
 fn the_pure_crates_need_no_store_no_transport_and_no_async() {
-    for package in ["ceralacca-formats", "ceralacca-pec", "ceralacca-retention"] {
+    for package in [
+        "ceralacca-formats",
+        "ceralacca-pec",
+        "ceralacca-evidence",
+        "ceralacca-retention",
+    ] {
         let output = std::process::Command::new(env!("CARGO"))
             .args([
                 "tree",

@@ -26,4 +26,5 @@ mod services;
 mod static_face;
 mod store;
 mod trust;
+mod tsa;
 mod watched;
