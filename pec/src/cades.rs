@@ -10,7 +10,7 @@ use crate::digests::SignedDigests;
 use crate::judge::ber::{self, Value};
 use crate::judge::certificate::Certificate;
 use crate::judge::cms::{Content, SignedData};
-use crate::judge::known::of_chain;
+use crate::judge::said::of_chain;
 use crate::judge::path::Search;
 use crate::judge::revocation::Crl;
 use crate::judge::{Ground, Revocation, SignatureAlgorithm, Signer, Trust};
@@ -116,7 +116,7 @@ pub fn verify(
     let own = data.certificates.iter();
     let own: Vec<_> = own.filter_map(|der| Certificate::read(der)).collect();
     let digests = SignedDigests::as_stored_of(signed);
-    let (claim, result) = data.verify(Content(&digests), &own);
+    let (claim, result) = data.verify(Content(&digests), &own, &trust.memo);
     result.map_err(Refusal::Signature)?;
     let attributes = signer
         .attributes

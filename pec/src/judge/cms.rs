@@ -12,6 +12,7 @@ use super::certificate::Certificate;
 use super::constraints::is_same_name;
 use super::ground::Ground;
 use super::time::instant;
+use super::trust::Memo;
 use super::verify::{AlgorithmId, Failure, SignatureAlgorithm};
 use crate::digests::{DigestAlgorithm, Digests, SignedDigests};
 use der::{Decode as _, Encode as _};
@@ -156,6 +157,7 @@ impl<'a> SignedData<'a> {
         &self,
         content: Content<'_>,
         certificates: &[Certificate<'a>],
+        memo: &Memo,
     ) -> (Claim<'a>, Result<(), Ground>) {
         let signers = match &self.signers {
             Ok(signers) => signers,
@@ -163,7 +165,7 @@ impl<'a> SignedData<'a> {
         };
         let mut verified = signers.iter().map(|signer| {
             let mut claim = Claim::default();
-            let result = self.verify_signer(signer, content, certificates, &mut claim);
+            let result = self.verify_signer(signer, content, certificates, memo, &mut claim);
             (claim, result)
         });
         let Some((mut claim, mut result)) = verified.next() else {
@@ -181,6 +183,7 @@ impl<'a> SignedData<'a> {
         signer: &SignerInfo<'a>,
         content: Content<'_>,
         certificates: &[Certificate<'a>],
+        memo: &Memo,
         claim: &mut Claim<'a>,
     ) -> Result<(), Ground> {
         let mut own: Vec<&Certificate<'a>> = Vec::new();
@@ -215,7 +218,7 @@ impl<'a> SignedData<'a> {
             let candidates = forms
                 .iter()
                 .map(|(form, made)| (Some(*form), made.to_vec()));
-            return matching(candidates, algorithm, signer, &own, claim);
+            return matching(candidates, algorithm, signer, &own, memo, claim);
         };
         attributes.check(signer, self.content_type)?;
         let found = forms.iter().find(|(_, made)| attributes.digest == *made);
@@ -228,7 +231,7 @@ impl<'a> SignedData<'a> {
                 let digest = algorithm.digest.of(&octets);
                 (form, digest.as_ref().to_vec())
             });
-        matching(candidates, algorithm, signer, &own, claim)
+        matching(candidates, algorithm, signer, &own, memo, claim)
     }
 }
 
@@ -238,14 +241,14 @@ fn matching<'a>(
     algorithm: SignatureAlgorithm,
     signer: &SignerInfo<'a>,
     own: &[&Certificate<'a>],
+    memo: &Memo,
     claim: &mut Claim<'a>,
 ) -> Result<(), Ground> {
     let mut failure = Ground::CertificateMissing;
     for (form, digest) in digests {
         for certificate in own {
-            let verified = certificate
-                .key
-                .verify(algorithm, &digest, &signer.signature);
+            let verified =
+                memo.verify_digest(&certificate.key, algorithm, &digest, &signer.signature);
             match verified {
                 Ok(()) => {
                     claim.certificate = Some((*certificate).clone());

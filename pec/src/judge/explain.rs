@@ -5,6 +5,7 @@
 use super::certificate::Certificate;
 use super::cms::{Content, SignedData};
 use super::read_certificates;
+use super::trust::Memo;
 use crate::digests::SignedDigests;
 use crate::reading::Reading;
 
@@ -98,5 +99,7 @@ pub fn explain(bytes: &[u8], reading: &Reading) -> Option<Explanation> {
 
 fn holds<'a>(data: &SignedData<'a>, certificates: &[Certificate<'a>], signed: &[u8]) -> bool {
     let digests = SignedDigests::of(signed);
-    data.verify(Content(&digests), certificates).1.is_ok()
+    data.verify(Content(&digests), certificates, &Memo::default())
+        .1
+        .is_ok()
 }

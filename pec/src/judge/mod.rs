@@ -30,10 +30,11 @@ mod constraints;
 pub mod directory;
 pub mod explain;
 pub mod ground;
-pub(crate) mod known;
+mod known;
 pub mod ocsp;
 pub mod path;
 pub mod revocation;
+pub(crate) mod said;
 pub(crate) mod time;
 pub mod trust;
 pub mod verdict;
@@ -55,7 +56,7 @@ use ceralacca_formats::canonical::Text;
 use ceralacca_formats::leaf::Kind;
 use certificate::Certificate;
 use cms::{Claim, Content, SignedData};
-use path::Search;
+use known::Chains;
 
 /// How far the signing time may be from that of the daticert: real ones are within a second.
 pub const SIGNING_TIME_TOLERANCE_MS: i64 = 5000;
@@ -112,7 +113,7 @@ fn judge_cms(
     };
     let own = read_certificates(&data);
     let candidates = with_handed_in(&own, trust);
-    let (claim, result) = data.verify(Content(digests), &candidates);
+    let (claim, result) = data.verify(Content(digests), &candidates, &trust.memo);
 
     let mut grounds = claim.notes.clone();
     grounds.extend(result.err().map(|ground| match ground {
@@ -144,6 +145,7 @@ fn judge_cms(
         let standing = Standing {
             trust,
             own: &own,
+            chains: Chains::new(trust, &own),
             crls: &crls,
             signer: certificate,
             times,
@@ -180,6 +182,7 @@ fn with_handed_in<'a>(own: &[Certificate<'a>], trust: &'a Trust) -> Vec<Certific
 struct Standing<'a> {
     trust: &'a Trust,
     own: &'a [Certificate<'a>],
+    chains: Chains<'a>,
     crls: &'a [revocation::Crl],
     signer: &'a Certificate<'a>,
     times: Times,
@@ -200,11 +203,13 @@ impl Standing<'_> {
             grounds.push(Ground::TimeUnknown);
             return;
         };
-        match Search::new(self.trust, self.own, at_ms).chain(self.signer) {
+        let signer_sha256 = self.signer_sha256(verdict);
+        match self.chains.chain(self.signer, &signer_sha256, at_ms) {
             Ok(chain) => {
-                grounds.extend(weaknesses(&chain));
-                verdict.chain = chain.iter().map(|c| sha256(c.der)).collect();
-                verdict.revocation = self.revocation(&chain, at_ms, grounds);
+                let certificates = &chain.certificates;
+                grounds.extend(weaknesses(certificates));
+                verdict.revocation = self.revocation(certificates, at_ms, grounds);
+                verdict.chain = chain.sha256;
                 self.at_receipt(verdict, grounds);
             }
             Err(against) => {
@@ -213,6 +218,11 @@ impl Standing<'_> {
                 self.at_receipt(verdict, grounds);
             }
         }
+    }
+
+    fn signer_sha256(&self, verdict: &Verdict) -> Vec<u8> {
+        let known = verdict.signer.as_ref().map(|signer| signer.sha256.clone());
+        known.unwrap_or_else(|| sha256(self.signer.der))
     }
 
     /// The revocation of the signer's certificate; grounds for it and for the authorities.
@@ -294,8 +304,11 @@ impl Standing<'_> {
         };
         let revoked = revoked_from.is_some_and(|from_ms| from_ms <= received_ms);
         grounds.extend(revoked.then_some(Ground::RevokedAtReceipt));
-        let chain = Search::new(self.trust, self.own, received_ms).chain(self.signer);
-        verdict.held_at_receipt = Some(chain.is_ok() && !revoked);
+        let signer_sha256 = self.signer_sha256(verdict);
+        let has_chain = self
+            .chains
+            .has_chain(self.signer, &signer_sha256, received_ms);
+        verdict.held_at_receipt = Some(has_chain && !revoked);
     }
 }
 

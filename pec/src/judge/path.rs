@@ -335,8 +335,9 @@ impl SignatureVerificationAlgorithm for Remembering<'_> {
             Curve::P256 => PublicKey::p256(public_key),
             Curve::P384 => PublicKey::p384(public_key),
         };
-        let id = format!("path {algorithm} {curve:?}");
-        let parts = [id.as_bytes(), public_key, message, signature];
+        let [scheme, digest] = algorithm.id();
+        let id = [b'p', scheme, digest, *curve as u8];
+        let parts = [&id[..], public_key, message, signature];
         self.memo.remember(&parts, || {
             let digest = algorithm.digest.of(message);
             key.verify(*algorithm, digest.as_ref(), signature)

@@ -2,11 +2,13 @@
 
 use super::certificate::{CERTIFICATE_BYTES_MAX, Certificate};
 use super::directory::Directory;
+use super::known::{Known, edges};
 use super::ocsp::Response;
 use super::revocation::{CRL_BYTES_MAX, Crl};
-use super::verify::{AlgorithmId, Failure};
+use super::verify::{AlgorithmId, Failure, PublicKey, SignatureAlgorithm, verify_with};
 use crate::digests::DigestAlgorithm;
-use std::collections::HashSet;
+use aws_lc_rs::signature::ParsedPublicKey;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most certificates, and the most CRLs, of a kind.
@@ -108,6 +110,9 @@ pub struct Trust {
     pub(crate) ocsp: Vec<Response>,
     pub(crate) directories: Option<Arc<dyn Directories>>,
     pub(crate) memo: Memo,
+    /// When the certificates of authorities begin and end, in order.
+    pub(crate) edges: Vec<i64>,
+    pub(crate) known: Known,
 }
 
 /// A certificate, findable by its subject without reading it again.
@@ -120,6 +125,11 @@ pub(crate) struct Held {
 impl Held {
     pub(crate) fn certificate(&self) -> Option<Certificate<'_>> {
         Certificate::read(&self.der)
+    }
+
+    /// Whether these are its octets.
+    pub(crate) fn is(&self, der: &[u8]) -> bool {
+        self.der == der
     }
 }
 
@@ -134,6 +144,8 @@ impl Trust {
             ocsp: Vec::new(),
             directories: None,
             memo: Memo::default(),
+            edges: Vec::new(),
+            known: Known::default(),
         }
     }
 
@@ -153,14 +165,23 @@ impl Trust {
         }
         let ocsp = material.ocsp.iter().enumerate();
         let ocsp = ocsp.map(|(index, der)| Response::read(der).ok_or(TrustError::Ocsp { index }));
+        let anchors = held("anchors", material.anchors)?;
+        let intermediates = held("intermediates", material.intermediates)?;
+        let authorities = anchors.iter().chain(&intermediates);
+        let authorities = authorities.filter_map(Held::certificate);
+        let mut edges: Vec<i64> = authorities.flat_map(|c| edges(&c)).collect();
+        edges.sort_unstable();
+        edges.dedup();
         Ok(Self {
-            anchors: held("anchors", material.anchors)?,
-            intermediates: held("intermediates", material.intermediates)?,
+            anchors,
+            intermediates,
             pinned: held("pinned", material.pinned)?,
             crls: crls.collect::<Result<_, _>>()?,
             ocsp: ocsp.collect::<Result<_, _>>()?,
             directories: material.directories,
             memo: Memo::default(),
+            edges,
+            known: Known::default(),
         })
     }
 
@@ -203,12 +224,19 @@ pub(crate) fn with_subject<'t>(
 /// The signatures of certificates and CRLs that verified before: thousands of messages share a few certificates.
 ///
 /// It changes the cost of an answer, never the answer: what is remembered is the digest of key, algorithm,
-/// octets and signature together.
+/// octets and signature together. So are the keys of signers, as the library has them.
 #[derive(Debug, Default)]
-pub(crate) struct Memo(Mutex<HashSet<[u8; 32]>>);
+pub(crate) struct Memo {
+    verified: Mutex<HashSet<[u8; 32]>>,
+    keys: Mutex<HashMap<Vec<u8>, Arc<ParsedPublicKey>>>,
+}
 
 /// The most signatures remembered; then it begins anew.
 const REMEMBERED_MAX: usize = 4096;
+/// The most keys; each takes some kilobytes.
+const KEYS_MAX: usize = 512;
+/// The longest key that is remembered, in bytes: that of RSA with 8192 bits has a little more than a thousand.
+const KEY_BYTES_MAX: usize = 1200;
 
 impl Memo {
     /// Verifies that the key of a certificate signed some octets.
@@ -220,14 +248,43 @@ impl Memo {
         signature: &[u8],
     ) -> Result<(), Failure> {
         let algorithm = algorithm.signature(None).ok_or(Failure::Unsupported)?;
-        let id = format!("{algorithm}");
         self.remember(
-            &[id.as_bytes(), issuer.key_info.whole, octets, signature],
+            &[&algorithm.id(), issuer.key_info.whole, octets, signature],
             || {
                 let digest = algorithm.digest.of(octets);
                 issuer.key.verify(algorithm, digest.as_ref(), signature)
             },
         )
+    }
+
+    /// Verifies a signature over a digest. The answer is not remembered, the key is.
+    pub(crate) fn verify_digest(
+        &self,
+        key: &PublicKey<'_>,
+        algorithm: SignatureAlgorithm,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Failure> {
+        let (kind, bytes) = key.id();
+        if bytes.len() > KEY_BYTES_MAX {
+            return key.verify(algorithm, digest, signature);
+        }
+        let id = [&algorithm.id()[..], &[kind], bytes].concat();
+        let keys = || self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = keys().get(&id).map(Arc::clone);
+        let key = match remembered {
+            Some(key) => key,
+            None => {
+                let key = Arc::new(key.parsed(algorithm)?);
+                let mut keys = keys();
+                if keys.len() >= KEYS_MAX {
+                    keys.clear();
+                }
+                keys.insert(id, Arc::clone(&key));
+                key
+            }
+        };
+        verify_with(&key, algorithm, digest, signature)
     }
 
     /// Carries out a verification of these parts, unless it succeeded before.
@@ -243,7 +300,7 @@ impl Memo {
         }
         let digest = DigestAlgorithm::Sha256.of(&all);
         let key = digest.as_ref().first_chunk::<32>().copied();
-        let remembered = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = || self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if key.is_some_and(|key| remembered().contains(&key)) {
             return Ok(());
         }

@@ -11,7 +11,7 @@
 use super::ber::{self, Value};
 use crate::digests::DigestAlgorithm;
 use aws_lc_rs::digest::Digest;
-use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 
 const OID_SHA1: &[u8] = &[0x2b, 0x0e, 0x03, 0x02, 0x1a];
 /// 2.16.840.1.101.3.4.2; .1, .2 and .3 are SHA-256, SHA-384 and SHA-512.
@@ -59,6 +59,13 @@ pub struct SignatureAlgorithm {
     pub scheme: Scheme,
     /// The digest that is signed.
     pub digest: DigestAlgorithm,
+}
+
+impl SignatureAlgorithm {
+    /// A number for each, within this process.
+    pub(crate) fn id(self) -> [u8; 2] {
+        [self.scheme as u8, self.digest as u8]
+    }
 }
 
 impl std::fmt::Display for SignatureAlgorithm {
@@ -238,12 +245,24 @@ impl<'a> PublicKey<'a> {
         digest: &[u8],
         signature: &[u8],
     ) -> Result<(), Failure> {
+        verify_with(&self.parsed(algorithm)?, algorithm, digest, signature)
+    }
+
+    /// The key as the library has it, for one algorithm.
+    pub(crate) fn parsed(&self, algorithm: SignatureAlgorithm) -> Result<ParsedPublicKey, Failure> {
         let verification = self.verification(algorithm).ok_or(Failure::Unsupported)?;
-        let digest = Digest::import_less_safe(digest, algorithm.digest.algorithm());
-        let digest = digest.map_err(|_| Failure::Invalid)?;
-        UnparsedPublicKey::new(verification, self.bytes)
-            .verify_digest(&digest, signature)
-            .map_err(|_| Failure::Invalid)
+        ParsedPublicKey::new(verification, self.bytes).map_err(|_| Failure::Invalid)
+    }
+
+    /// What tells keys apart, those of different kinds too.
+    pub(crate) fn id(&self) -> (u8, &'a [u8]) {
+        let kind = match self.kind {
+            KeyKind::Rsa { .. } => 0,
+            KeyKind::P256 => 1,
+            KeyKind::P384 => 2,
+            KeyKind::Unknown => 3,
+        };
+        (kind, self.bytes)
     }
 
     fn verification(
@@ -288,6 +307,19 @@ impl<'a> PublicKey<'a> {
             _ => return None,
         })
     }
+}
+
+/// Verifies a signature over a digest with a key for this algorithm.
+pub(crate) fn verify_with(
+    key: &ParsedPublicKey,
+    algorithm: SignatureAlgorithm,
+    digest: &[u8],
+    signature: &[u8],
+) -> Result<(), Failure> {
+    let digest = Digest::import_less_safe(digest, algorithm.digest.algorithm());
+    let digest = digest.map_err(|_| Failure::Invalid)?;
+    key.verify_digest_sig(&digest, signature)
+        .map_err(|_| Failure::Invalid)
 }
 
 /// The length of the modulus of an RSAPublicKey.

@@ -32,7 +32,7 @@ use crate::digests::SignedDigests;
 use crate::judge::ber::{self, Value};
 use crate::judge::certificate::Certificate;
 use crate::judge::cms::{Content, SignedData};
-use crate::judge::known::of_chain;
+use crate::judge::said::of_chain;
 use crate::judge::path::Search;
 use crate::judge::revocation::Crl;
 use crate::judge::verify::AlgorithmId;
@@ -301,7 +301,7 @@ impl<'a> Token<'a> {
         let handed_in = handed_in.filter_map(|held| held.certificate());
         let candidates: Vec<_> = own.iter().cloned().chain(handed_in).collect();
         let digests = SignedDigests::as_stored_of(content);
-        let (claim, result) = data.verify(Content(&digests), &candidates);
+        let (claim, result) = data.verify(Content(&digests), &candidates, &trust.memo);
         result.map_err(Refusal::Signature)?;
         let attributes = signer
             .attributes
