@@ -34,7 +34,7 @@ impl Head {
     /// From the block, complete.
     pub(crate) fn of(block: &Block) -> Self {
         let fields = block.fields();
-        let has_any = |names: &[&str]| names.iter().any(|name| fields.has(name));
+        let has_any = |there: &[Option<_>]| there.iter().any(Option::is_some);
         let first = fields.first("content-type");
         let type_repeated = first.as_ref().is_some_and(|(_, repeated)| *repeated);
         let content_type = Structured::parse(&first.unwrap_or_default().0);
@@ -47,10 +47,10 @@ impl Head {
         findings.extend(too_long.then_some(Finding::MessageIdTooLong));
         Self {
             is_anomaly: trasporto.is_some_and(|value| value.eq_ignore_ascii_case(b"errore")),
-            is_mail: has_any(&["from", "message-id", "date", "subject"]),
-            is_pec: has_any(&["x-trasporto", "x-ricevuta"]),
+            is_mail: has_any(&fields.values(["from", "message-id", "date", "subject"])),
+            is_pec: has_any(&fields.values(["x-trasporto", "x-ricevuta"])),
             is_fragment: content_type.value == b"multipart/mixed" && is_part_header(fields),
-            is_from_list: has_any(&["list-id", "list-post", "list-unsubscribe"]),
+            is_from_list: has_any(&fields.values(["list-id", "list-post", "list-unsubscribe"])),
             is_too_long: block.is_too_long(),
             micalg: content_type
                 .parameter("micalg")

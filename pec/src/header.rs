@@ -94,11 +94,7 @@ impl<'a> Fields<'a> {
     /// The folded values of the fields of a name.
     fn named(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_bytes();
-        self.whole().filter_map(move |field| {
-            let begins = field.get(..name.len())?.eq_ignore_ascii_case(name);
-            let (found, value) = begins.then(|| split_field(field)).flatten()?;
-            (found.len() == name.len()).then_some(value)
-        })
+        self.whole().filter_map(move |field| value_of(field, name))
     }
 
     /// The same, without the repetitions.
@@ -106,9 +102,17 @@ impl<'a> Fields<'a> {
         self.named(name).next().map(unfold)
     }
 
-    /// Whether there is a field of that name.
-    pub(crate) fn has(self, name: &str) -> bool {
-        self.named(name).next().is_some()
+    /// The same of several names, in one pass.
+    pub(crate) fn values<const N: usize>(self, names: [&str; N]) -> [Option<Cow<'a, [u8]>>; N] {
+        let mut found = [const { None }; N];
+        for field in self.whole() {
+            for (slot, name) in found.iter_mut().zip(names) {
+                if slot.is_none() {
+                    *slot = value_of(field, name.as_bytes()).map(unfold);
+                }
+            }
+        }
+        found
     }
 }
 
@@ -127,6 +131,13 @@ fn field_end(bytes: &[u8]) -> usize {
             return end;
         }
     }
+}
+
+/// The value of a field, if it has this name.
+fn value_of<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let begins = field.get(..name.len())?.eq_ignore_ascii_case(name);
+    let (found, value) = begins.then(|| split_field(field)).flatten()?;
+    (found.len() == name.len()).then_some(value)
 }
 
 /// Name and value of a field, if it is one.
@@ -286,7 +297,7 @@ mod tests {
     #[test]
     fn an_entity_without_a_blank_line_is_all_header() {
         let (fields, body) = split_entity(b"A: 1\r\nB: 2");
-        assert!(fields.has("b") && body.is_empty());
+        assert!(fields.value("b").is_some() && body.is_empty());
         let (fields, body) = split_entity(b"A: 1\r\r\n\r\r\nbody");
         assert_eq!((fields.iter().count(), body), (1, &b"body"[..]));
         assert_eq!(split_entity(b"\nbody").1, b"body");

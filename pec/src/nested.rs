@@ -176,23 +176,26 @@ impl Walker {
         if is_message {
             self.message(fields);
         }
-        let structured = |name: &str| Structured::parse(&fields.value(name).unwrap_or_default());
-        let content_type = structured("content-type");
-        let disposition = structured("content-disposition");
+        let [content_type, disposition] = fields
+            .values(["content-type", "content-disposition"])
+            .map(|value| Structured::parse(&value.unwrap_or_default()));
         self.part(&content_type, &disposition);
         self.open(&content_type);
     }
 
     fn message(&mut self, fields: Fields<'_>) {
         if self.parts == 0 && self.found.head.is_none() {
+            let names = ["message-id", "x-riferimento-message-id", "from", "subject"];
+            let [message_id, reference, from, subject] = fields.values(names).map(kept);
             self.found.head = Some(OriginalHead {
-                message_id: kept(fields, "message-id"),
-                reference: kept(fields, "x-riferimento-message-id"),
-                from: kept(fields, "from"),
-                subject: kept(fields, "subject"),
+                message_id,
+                reference,
+                from,
+                subject,
             });
         }
-        self.found.has_pec |= fields.has("x-trasporto") || fields.has("x-ricevuta");
+        let marks = fields.values(["x-trasporto", "x-ricevuta"]);
+        self.found.has_pec |= marks.iter().any(Option::is_some);
     }
 
     /// Looks at a part by its header.

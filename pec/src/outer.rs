@@ -3,6 +3,7 @@
 use crate::header::Fields;
 use crate::reader::VALUE_BYTES_MAX;
 use ceralacca_formats::canonical::Text;
+use std::borrow::Cow;
 
 /// Fields of the outer header, each unfolded and trimmed; absent where empty, or longer than what is kept.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -77,8 +78,8 @@ impl Outer {
 }
 
 /// A value to keep: absent where empty, or longer than what is kept.
-pub(crate) fn kept(fields: Fields<'_>, name: &str) -> Option<Text> {
-    let value = fields.value(name)?;
+pub(crate) fn kept(value: Option<Cow<'_, [u8]>>) -> Option<Text> {
+    let value = value?;
     let keep = !value.is_empty() && value.len() <= VALUE_BYTES_MAX;
     keep.then(|| Text::from(value.as_ref()))
 }

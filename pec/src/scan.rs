@@ -309,9 +309,9 @@ impl Scanner {
     fn begin_child(&mut self, block: &Block, body_at: u64) {
         let fields: Fields<'_> = block.fields();
         self.children += 1;
-        let structured = |name: &str| Structured::parse(&fields.value(name).unwrap_or_default());
-        let content_type = structured("content-type");
-        let disposition = structured("content-disposition");
+        let [content_type, disposition] = fields
+            .values(["content-type", "content-disposition"])
+            .map(|value| Structured::parse(&value.unwrap_or_default()));
         let is_named = |name: &str| {
             content_type.is_named("name", name) || disposition.is_named("filename", name)
         };

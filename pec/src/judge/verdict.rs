@@ -157,7 +157,9 @@ impl Signer {
             serial: certificate
                 .serial
                 .iter()
-                .map(|octet| format!("{octet:02X}"))
+                .flat_map(|octet| [octet >> 4, octet & 15])
+                .filter_map(|digit| char::from_digit(digit.into(), 16))
+                .map(|digit| digit.to_ascii_uppercase())
                 .collect(),
             sha256: sha256(certificate.der),
             sha1: DigestAlgorithm::Sha1.of(certificate.der).as_ref().to_vec(),
