@@ -13,6 +13,7 @@
 //! - [`software_key`], [`certificates`]: a seal key in memory; certificates of a development installation
 //! - [`tsp`]: the request of a time-stamp and the checks of its answer; [`authority`]: the development authority
 //! - [`cades`]: signatures, with and without a time-stamp; [`pindex`]: the index of a package
+//! - [`asic`]: the container of a re-issue, written and read strictly
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -25,6 +26,7 @@
     )
 )]
 
+pub mod asic;
 mod asn1;
 pub mod authority;
 pub mod cades;
