@@ -21,9 +21,8 @@ pub fn relazione(report: &Report, embedded: Vec<Embedded>) -> Result<Vec<u8>, Pa
     let fonts = fonts().ok_or(PageError::Fonts)?;
     let mut flow = Flow::new(fonts);
     front::opening(&mut flow, texts, report, texts.title_relazione);
-    front::story(&mut flow, texts, &report.message);
-    front::summary(&mut flow, texts, report);
-    front::code(&mut flow, texts, report)?;
+    front::story(&mut flow, texts, report);
+    front::summary(&mut flow, texts, report)?;
     flow.new_page();
     finish(flow, texts, report, texts.title_relazione, embedded)
 }
@@ -39,15 +38,11 @@ pub fn attestazione(report: &Report, embedded: Vec<Embedded>) -> Result<Vec<u8>,
     front::opening(&mut flow, texts, report, texts.title_attestazione);
     flow.space(4.0);
     flow.paragraph(&statement(texts, report));
-    flow.paragraph(&format!(
-        "{} {} {}",
-        texts.attestazione_trace, texts.attestazione_not_receipt, texts.attestazione_seal
-    ));
-    front::story(&mut flow, texts, &report.message);
-    table(&mut flow, texts, report);
-    front::summary(&mut flow, texts, report);
-    front::code(&mut flow, texts, report)?;
+    flow.paragraph(texts.attestazione_not_receipt);
+    front::story(&mut flow, texts, report);
+    front::summary(&mut flow, texts, report)?;
     flow.new_page();
+    table(&mut flow, texts, report);
     finish(flow, texts, report, texts.title_attestazione, embedded)
 }
 
@@ -66,25 +61,36 @@ fn statement(texts: &Texts, report: &Report) -> String {
 }
 
 fn table(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
-    flow.subheading(texts.attestazione_table);
+    flow.heading(texts.attestazione_table);
+    let note = format!("{} {}", texts.attestazione_trace, texts.attestazione_seal);
+    flow.paragraph(&note);
     let row = |record: &Record| -> Vec<Pieces> {
         let event = record.event.as_deref().unwrap_or(texts.unknown);
         let at = record.event_time;
         let at = at.map_or_else(|| texts.not_recorded.to_owned(), Instant::rome_both);
         let from = record.from.as_deref().unwrap_or(texts.unknown);
-        let recipients = record.recipients.iter().cloned();
-        let mut parties = plain(from);
-        parties.extend(recipients.map(|to| (Face::Regular, format!("→ {to}"))));
+        let to = match record.concerns.is_empty() {
+            true => record.recipients.iter(),
+            false => record.concerns.iter(),
+        };
+        let to = to.map(|to| (Face::Regular, to.clone()));
         vec![
             bold(record.leaf.to_string()),
             bold(event),
             plain(at),
-            parties,
+            plain(from),
+            to.collect(),
         ]
     };
     flow.table(Table {
-        widths: &[0.09, 0.24, 0.26, 0.41],
-        heads: &[texts.leaf, texts.event, texts.event_time, texts.from],
+        widths: &[0.08, 0.17, 0.17, 0.24, 0.34],
+        heads: &[
+            texts.leaf,
+            texts.event,
+            texts.event_time,
+            texts.from,
+            texts.to,
+        ],
         rows: report.records.iter().map(row).collect(),
     });
 }
@@ -105,10 +111,12 @@ fn finish(
     expert::intervals(&mut flow, texts, report);
     expert::files(&mut flow, texts, report, &embedded);
     frame::frame(&mut flow, texts, report, title);
+    let author = frame::clip(&report.provider, 200);
+    let author = flow.fonts.shown(Face::Regular, &author);
     let about = About {
         title,
         description: texts.description,
-        author: &report.provider,
+        author: &author,
         language: texts.language,
         made: report.made,
         id: &report.id,

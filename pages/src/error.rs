@@ -15,6 +15,9 @@ pub enum PageError {
     /// A file to embed whose name or media type is not plain ASCII. The caller's fault.
     #[error("{0:?} is no name or media type for an embedded file")]
     EmbeddedName(String),
+    /// A file name, or a digest, that a shell would not read as it stands. The caller's fault.
+    #[error("{0:?} cannot stand in a command")]
+    FileName(String),
     /// Two files to embed with one name. The caller's fault.
     #[error("{0:?} is embedded twice")]
     EmbeddedTwice(String),

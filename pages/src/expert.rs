@@ -36,10 +36,11 @@ pub(crate) fn request(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
 
 /// Every recipient with every step.
 pub(crate) fn recipients(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
-    flow.heading(texts.steps_on_record);
+    flow.heading(texts.outcomes);
     let row = |recipient: &Recipient| {
         let mut state = bold((texts.state)(recipient.state));
-        if let Some(effective) = recipient.effective {
+        let delayed = recipient.effective.filter(|at| Some(*at) != recipient.at);
+        if let Some(effective) = delayed {
             let note = fill(texts.effective, &[&effective.rome_both()]);
             state.push((Face::Regular, note));
         }
@@ -95,17 +96,20 @@ fn record_pairs<'t>(texts: &'t Texts, report: &Report, record: &Record) -> Vec<(
     let at = |value: Option<Instant>| value.map_or_else(|| plain(texts.not_recorded), time);
     let recipients = record.recipients.iter();
     let recipients: Pieces = recipients.map(|to| (Face::Regular, to.clone())).collect();
+    let concerns = record.concerns.iter();
+    let concerns: Pieces = concerns.map(|to| (Face::Regular, to.clone())).collect();
     let object = match &record.object {
         Object::HandedOut { file } => fill(texts.object_handed_out, &[file]),
         Object::TraceOnly => texts.object_trace_only.to_owned(),
         Object::Disposed => texts.object_disposed.to_owned(),
     };
-    let mut pairs = vec![
+    let mut pairs: Vec<(&str, Pieces)> = vec![
         (texts.identificativo, text(&record.identificativo)),
         (texts.msgid, text(&record.msgid)),
         (texts.message_id, text(&record.message_id)),
         (texts.from, text(&record.from)),
         (texts.to, recipients),
+        (texts.concerns, concerns),
         (texts.subject, text(&record.subject)),
         (texts.provider, text(&record.provider)),
         (texts.event_time, at(record.event_time)),
@@ -132,6 +136,7 @@ fn record_pairs<'t>(texts: &'t Texts, report: &Report, record: &Record) -> Vec<(
     }
     pairs.push((texts.interval, interval));
     pairs.push((texts.signature, signature(texts, record.signature.as_ref())));
+    pairs.retain(|(_, value)| !value.is_empty());
     pairs
 }
 
@@ -227,7 +232,11 @@ fn answer_pieces(texts: &Texts, answer: &Check, leaves: &[u64]) -> Pieces {
     let about = if leaves.is_empty() {
         texts.whole_package.to_owned()
     } else {
-        fill(texts.leaf_entry, &[&ranges(leaves)])
+        let noun = match leaves {
+            [_] => texts.leaf_one,
+            _ => texts.leaf_entry,
+        };
+        fill(noun, &[&ranges(leaves)])
     };
     let reason = (texts.reason)(answer.reason);
     let mut pieces = plain(format!("{reason} ({about})"));

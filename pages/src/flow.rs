@@ -290,7 +290,11 @@ impl<'f> Flow<'f> {
             .map(|head| bold(*head))
             .collect::<Vec<_>>();
         let heads = self.cells(&widths, &heads);
-        self.need(height(&heads) + 3.0 * SMALL * LEADING);
+        // A head stands above its first row, never alone.
+        let first = table.rows.first();
+        let first = first.map(|row| height(&self.cells(&widths, row)));
+        let both = height(&heads) + first.unwrap_or_default();
+        self.need(both.min(BOTTOM - TOP));
         self.row(&widths, &heads, true);
         for row in table.rows {
             let mut cells = self.cells(&widths, &row);

@@ -8,6 +8,16 @@ use crate::texts::{Texts, fill};
 
 const SIZE: f32 = 7.2;
 
+/// The beginning of a text where there is room for one line only; the pages have it whole elsewhere. PDF refuses a
+/// string of more than 32767 bytes (ISO 19005-1, 6.1.12).
+pub(crate) fn clip(text: &str, characters: usize) -> String {
+    let mut clipped: String = text.chars().take(characters).collect();
+    if clipped.len() < text.len() {
+        clipped.push('…');
+    }
+    clipped
+}
+
 /// Puts head and foot on every page.
 pub(crate) fn frame(flow: &mut Flow<'_>, texts: &Texts, report: &Report, title: &str) {
     let count = flow.pages.len();
@@ -34,13 +44,13 @@ pub(crate) fn frame(flow: &mut Flow<'_>, texts: &Texts, report: &Report, title: 
             width
         };
         put(LEFT, 38.0, Face::Bold, SIZE, false, title);
-        let id = fill(texts.id_line, &[&report.id]);
+        let id = fill(texts.id_line, &[&clip(&report.id, 40)]);
         put(RIGHT, 38.0, Face::Regular, SIZE, true, &id);
         let foot = HEIGHT - 32.0;
         let number = at.saturating_add(1).to_string();
         let of = fill(texts.page_of, &[&number, &count.to_string()]);
         put(RIGHT, foot, Face::Regular, SIZE, true, &of);
-        let provider = fill(texts.provider_line, &[&report.provider]);
+        let provider = fill(texts.provider_line, &[&clip(&report.provider, 50)]);
         let made = fill(texts.made_line, &[&report.made.rome_both()]);
         put(
             LEFT,

@@ -4,16 +4,18 @@ use crate::checks::{Outcome, Reason};
 use crate::error::PageError;
 use crate::flow::{Flow, SMALL, Style, Table, bold, plain};
 use crate::fonts::Face;
-use crate::model::{CheckId, Interval, Kind, Message, Recipient, Report, Seal, State};
+use crate::model::{CheckId, Interval, Kind, Recipient, Report, Seal, State};
 use crate::texts::{Texts, fill};
 use crate::{qr, timeline};
 
 /// Recipients on the first page; who did not receive comes first.
 const FIRST_PAGE: usize = 4;
+/// On a statement, whose prose takes room.
+const FIRST_PAGE_STATEMENT: usize = 3;
 /// Checks that were not done, named on the first page; all are in the chapter of checks.
 const NAMED_NOT_DONE: usize = 4;
 /// Side of the QR code.
-const CODE: f32 = 104.0;
+const CODE: f32 = 100.0;
 
 const NOTE: Style = Style::new(Face::Italic, 8.0);
 
@@ -45,7 +47,12 @@ pub(crate) fn opening(flow: &mut Flow<'_>, texts: &Texts, report: &Report, title
 }
 
 /// Who sent what to whom, when, and what became of it; drawn.
-pub(crate) fn story(flow: &mut Flow<'_>, texts: &Texts, message: &Message) {
+pub(crate) fn story(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
+    let message = &report.message;
+    let room = match report.kind {
+        Kind::Duplicato => FIRST_PAGE,
+        Kind::Attestazione => FIRST_PAGE_STATEMENT,
+    };
     let subject = message.subject.as_deref().unwrap_or(texts.unknown);
     let from = message.from.as_deref().unwrap_or(texts.unknown);
     let sentence = match message.accepted {
@@ -58,9 +65,26 @@ pub(crate) fn story(flow: &mut Flow<'_>, texts: &Texts, message: &Message) {
     flow.space(2.0);
     flow.styled(Style::new(Face::Bold, 10.4), &sentence);
     flow.paragraph(&tally(texts, &message.recipients));
+    if report.kind == Kind::Duplicato {
+        // The prose of a statement says these.
+        let identificativo = message.identificativo.as_deref();
+        let capacity = (texts.capacity)(report.request.capacity);
+        let requester = format!("{} ({capacity})", report.request.requester);
+        flow.pairs(
+            104.0,
+            vec![
+                (
+                    texts.identificativo,
+                    plain(identificativo.unwrap_or(texts.unknown)),
+                ),
+                (texts.requester, plain(requester)),
+            ],
+        );
+        flow.space(2.0);
+    }
     let mut shown: Vec<&Recipient> = message.recipients.iter().collect();
     shown.sort_by_key(|recipient| is_delivered(recipient));
-    let rest = shown.split_off(shown.len().min(FIRST_PAGE));
+    let rest = shown.split_off(shown.len().min(room));
     timeline::draw(flow, texts, message, &shown);
     if !rest.is_empty() {
         let more = more(texts, &rest);
@@ -105,16 +129,16 @@ fn more(texts: &Texts, rest: &[&Recipient]) -> String {
         fill(texts.recipients_more_entry, &values)
     };
     let entries: Vec<_> = counted.iter().map(entry).collect();
-    let values = [
-        &rest.len().to_string(),
-        texts.steps_on_record,
-        &entries.join(", "),
-    ];
+    let values = [&rest.len().to_string(), texts.outcomes, &entries.join(", ")];
     fill(texts.recipients_more, &values)
 }
 
-/// Custody and checks on the left; what was not checked, and what all this does not prove, on the right.
-pub(crate) fn summary(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
+/// Custody and checks on the left; on the right what was not checked, what all this does not prove, the code.
+pub(crate) fn summary(
+    flow: &mut Flow<'_>,
+    texts: &Texts,
+    report: &Report,
+) -> Result<(), PageError> {
     flow.need(215.0);
     let (left, right) = (flow.left(), flow.right());
     let middle = left + (right - left) * 0.53;
@@ -143,10 +167,12 @@ pub(crate) fn summary(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
     ] {
         flow.item(SMALL, text);
     }
+    code(flow, texts, report)?;
     flow.set_frame(left, right);
     if flow.pages.len() == low_page && low_page == page {
         flow.y = flow.y.max(low);
     }
+    Ok(())
 }
 
 fn custody(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
@@ -330,30 +356,19 @@ fn not_verified(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
     }
 }
 
-/// The code and what it says.
-pub(crate) fn code(flow: &mut Flow<'_>, texts: &Texts, report: &Report) -> Result<(), PageError> {
+/// The code beside what it says; the hashes in it stand in full among records and intervals.
+fn code(flow: &mut Flow<'_>, texts: &Texts, report: &Report) -> Result<(), PageError> {
     let Some(anchor) = &report.anchor else {
         return Ok(());
     };
     flow.need(CODE + 4.0);
-    flow.space(2.0);
     let (left, right, top) = (flow.left(), flow.right(), flow.y);
-    let mark = qr::code(anchor, left - 8.0, top, CODE)?;
+    let mark = qr::code(anchor, left - 6.0, top, CODE)?;
     flow.push(mark);
-    flow.set_frame(left + CODE + 2.0, right);
-    flow.space(11.0);
+    flow.set_frame(left + CODE - 2.0, right);
+    flow.space(10.0);
     let note = fill(texts.qr_note, &[&anchor.leaf.to_string()]);
-    flow.styled(Style::new(Face::Italic, 7.4), &note);
-    flow.pairs(
-        92.0,
-        vec![
-            (texts.origin, crate::flow::mono(anchor.origin.clone())),
-            (texts.tree_size, plain(anchor.tree_size.to_string())),
-            (texts.root_hash, crate::flow::digest(&anchor.root_hash)),
-            (texts.leaf, plain(anchor.leaf.to_string())),
-            (texts.leaf_hash, crate::flow::digest(&anchor.leaf_hash)),
-        ],
-    );
+    flow.styled(Style::new(Face::Italic, 7.0), &note);
     flow.set_frame(left, right);
     flow.y = flow.y.max(top + CODE + 2.0);
     Ok(())

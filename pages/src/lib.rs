@@ -31,6 +31,7 @@ mod fonts;
 mod frame;
 mod front;
 mod instant;
+mod leggimi;
 pub mod model;
 mod qr;
 mod sheet;
@@ -39,4 +40,5 @@ mod timeline;
 
 pub use documents::{EMBEDDED_BYTES_MAX, attestazione, relazione};
 pub use error::PageError;
+pub use leggimi::{Form, Package, ProofFile, SignedObject, TokenFile, VERIFY_PROOF, leggimi};
 pub use sheet::{Embedded, Relation};

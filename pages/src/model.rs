@@ -287,6 +287,8 @@ pub struct Record {
     pub from: Option<String>,
     /// Recipients.
     pub recipients: Vec<String>,
+    /// Of them, those the event is about (`consegna`, `ricezione`); none when it is about all.
+    pub concerns: Vec<String>,
     /// Subject.
     pub subject: Option<String>,
     /// Provider that issued it.
@@ -415,7 +417,7 @@ pub struct PackageFile {
     pub sha256: String,
 }
 
-/// What a file of the package is: it decides which commands verify it.
+/// What a file of the package is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileRole {
@@ -429,7 +431,7 @@ pub enum FileRole {
     Page,
     /// A time-stamp token, DER.
     Token,
-    /// What the token before it covers.
+    /// What a token covers.
     Stamped,
     /// Certificates to trust, PEM.
     Roots,
@@ -437,6 +439,8 @@ pub enum FileRole {
     Proof,
     /// Machine-readable report.
     Report,
+    /// A program that verifies.
+    Program,
 }
 
 /// Everything the pages show.

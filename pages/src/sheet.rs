@@ -170,7 +170,7 @@ fn embed(document: &mut Document, file: Embedded, date: DateTime) -> Result<(), 
         .embed_file(EmbeddedFile {
             path: file.name,
             mime_type: Some(media_type),
-            description: Some(file.description),
+            description: Some(file.description.chars().take(200).collect()),
             association_kind: match file.relation {
                 Relation::Source => AssociationKind::Source,
                 Relation::Data => AssociationKind::Data,

@@ -71,6 +71,11 @@ fn lane(
     let advance = if with_notice { step } else { step * 1.5 };
     let mut before: Option<(f32, Station<'_>)> = None;
     for (step, station) in stations {
+        // Nobody misses a notice that was not due.
+        if step == Step::Notice && !station.is_on_record() {
+            x += advance;
+            continue;
+        }
         if let Some((from, earlier)) = before {
             let dashed = !(earlier.is_on_record() && station.is_on_record());
             let (from, to) = ((from + RADIUS, y), (x - RADIUS, y));

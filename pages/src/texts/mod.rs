@@ -47,7 +47,7 @@ texts! {
     recipients_sentence recipients_more recipients_more_entry
     unknown not_recorded none
     timeline_note step_missing step_no_record step_none_expected
-    from to subject identificativo msgid message_id state_head recipient
+    from to concerns subject identificativo msgid message_id state_head recipient
     effective contradictory missing_of_message
     class_duplicato class_relazione class_attestazione class_copy_note
     custody chain_ingest chain_leaf chain_checkpoint chain_witnesses
@@ -60,14 +60,14 @@ texts! {
     records record_of records_note event event_time ingest_time proven_time provider leaf leaf_hash sha256 blake3
     bytes object object_handed_out object_trace_only object_disposed interval
     signature signature_none verdict signer issuer serial algorithm validity material
-    checks checks_note number check_head outcome_label answer whole_package leaf_entry
+    checks checks_note number check_head outcome_label answer whole_package leaf_one leaf_entry
     intervals interval_label interval_open origin tree_size root_hash covers authority
     files files_note name size role_label embedded_here not_embedded
     attestazione_opening attestazione_trace attestazione_not_receipt attestazione_table attestazione_seal
-    steps_on_record
+    outcomes steps_on_record
     readme_title readme_intro readme_pending readme_development readme_need readme_unpack readme_digests
     readme_signature readme_manifest readme_token readme_object readme_object_lf readme_proof readme_expect
-    readme_meaning readme_roots
+    readme_meaning
 }
 
 /// The words of a language.

@@ -2,7 +2,9 @@
 
 use crate::sample::{self, report};
 use crate::tools::{found, run};
-use ceralacca_pages::model::{Kind, Language, Report, Seal};
+use ceralacca_pages::model::{
+    Check, CheckId, Checks, Kind, Language, Outcome, Reason, Report, Seal,
+};
 use ceralacca_pages::{EMBEDDED_BYTES_MAX, Embedded, Relation, attestazione, relazione};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,7 +34,7 @@ fn words(path: &Path) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn both(language: Language) -> [(&'static str, Vec<u8>); 2] {
+pub fn both(language: Language) -> [(&'static str, Vec<u8>); 2] {
     let duplicato = report(Kind::Duplicato, language);
     let statement = report(Kind::Attestazione, language);
     [
@@ -106,7 +108,12 @@ fn the_first_page_tells_who_sent_what_to_whom_when_and_what_became_of_it() {
             "avv.neri@pec.studio.example",
             "12/03/2026 10:04:05 (+01:00)",
             "Diffida ad adempiere – è l’ultima \\u{202e}fdp.exe \\u{6f22}",
-            "comune.vattelapesca@pec.enti.example",
+            "ditta.rossi@pec.imprese.example",
+            sample::IDENTIFICATIVO,
+            "Tribunale di Vattelapesca, sezione II civile",
+            // The last line of each column.
+            "all’intestazione Date.",
+            "impronta della foglia 4103",
             "NON CONSEGNATO",
             "VALORE DI SVILUPPO, NON QUALIFICATO",
         ] {
@@ -254,6 +261,84 @@ fn the_report_is_read_back_as_it_was_written() {
         assert_eq!(Report::from_json(&json).unwrap(), report);
     }
     assert!(Report::from_json(b"{}").is_err());
+}
+
+#[test]
+fn each_check_that_fails_is_named_on_the_first_page() {
+    if !found(&["pdftotext"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for &failing in CheckId::ALL {
+        let mut report = report(Kind::Duplicato, Language::En);
+        report.checks = Checks::answer(|id| {
+            let (outcome, reason) = match id == failing {
+                true => (Outcome::Failed, Reason::Mismatch),
+                false => (Outcome::Passed, Reason::AsExpected),
+            };
+            let data = Vec::new();
+            let leaf = None;
+            vec![Check {
+                leaf,
+                outcome,
+                reason,
+                data,
+            }]
+        });
+        let pdf = relazione(&report, Vec::new()).unwrap();
+        let path = written(folder.path(), "f.pdf", &pdf);
+        let (ok, text) = run(Command::new("pdftotext")
+            .args(["-l", "1"])
+            .arg(&path)
+            .arg("-"));
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            ok && text.contains(&format!("Checks failed: {} ", failing.number())),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn no_text_of_a_stranger_breaks_the_pages() {
+    let every: String = (0..0x3000).filter_map(char::from_u32).collect();
+    for text in [
+        "",
+        " ",
+        "\u{0}",
+        "\u{202e}\u{feff}\u{1f468}\u{200d}",
+        &"a".repeat(20_000),
+        &every,
+    ] {
+        for kind in [Kind::Duplicato, Kind::Attestazione] {
+            let mut report = report(kind, Language::It);
+            report.message.subject = Some(text.to_owned());
+            report.message.from = Some(text.to_owned());
+            report.message.recipients[0].address = text.to_owned();
+            report.records[0].subject = Some(text.to_owned());
+            report.records[0].event = Some(text.to_owned());
+            report.provider = text.to_owned();
+            report.request.act = text.to_owned();
+            report.intervals[0].tokens[0].authority = text.to_owned();
+            report.files[0].name = text.to_owned();
+            let pdf = match kind {
+                Kind::Duplicato => relazione(&report, Vec::new()),
+                Kind::Attestazione => attestazione(&report, Vec::new()),
+            };
+            assert!(pdf.is_ok(), "{kind:?}: {:?}", pdf.err());
+        }
+    }
+}
+
+/// `CERALACCA_BLESS=1` writes it.
+#[test]
+fn the_report_vector_is_reproduced() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/report.json");
+    let json = report(Kind::Duplicato, Language::It).to_json().unwrap();
+    if std::env::var_os("CERALACCA_BLESS").is_some() {
+        std::fs::write(&path, &json).unwrap();
+    }
+    assert_eq!(std::fs::read(path).unwrap(), json);
 }
 
 /// Writes the samples where somebody can look at them: `CERALACCA_PAGES=DIR`.

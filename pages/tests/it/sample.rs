@@ -93,6 +93,10 @@ fn record(leaf: u64, event: &str, after: i64, file: Option<&str>) -> Record {
         message_id: file.map(|_| format!("<{leaf}.ricevuta@pec.gestore.example>")),
         from: Some("avv.neri@pec.studio.example".to_owned()),
         recipients: recipients().into_iter().map(|one| one.address).collect(),
+        concerns: match event {
+            "accettazione" => Vec::new(),
+            _ => vec![recipients()[usize::from(leaf > 4103)].address.clone()],
+        },
         subject: Some(SUBJECT.to_owned()),
         provider: Some("Gestore Esempio S.p.A.".to_owned()),
         event_time: Some(at(after)),
