@@ -9,8 +9,8 @@
 //! 1. Each step is taken once, in this order; a refused step changes nothing.
 //! 2. Two different principals approve the same intent, by its hash, and both approvals and the intent are leaves of
 //!    the log: what only the state says is forged, and refused at execution.
-//! 3. The grace is running time of the archive and proven time both: neither a clock set forward nor one made up for
-//!    after downtime shortens it.
+//! 3. The grace is 72 hours or more of the archive's running time and of the authorities' time both: neither a clock
+//!    set forward nor one made up for after downtime shortens it.
 //! 4. Execution asks everything again, term and holds included, at that moment: a hold before it wins wholly.
 //! 5. After execution no hold reaches what was disposed of: it is refused.
 //!
@@ -348,12 +348,12 @@ fn together(first: &Approval, second: &Approval) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What is left of the grace, in milliseconds; none when it is over by running time and by proven time.
+/// What is left of the grace, in milliseconds; none when it is over by running time and by the authorities.
 fn grace_left_ms(since: GraceStart, grace: Grace, time: &DisposalTime) -> Option<u64> {
     let ran = time.run_ms().saturating_sub(since.run_ms);
-    let proven = time.proven().instant().as_millis();
-    let proven = proven.saturating_sub(since.reading.as_millis());
-    let gone_by = ran.min(u64::try_from(proven).unwrap_or(0));
+    let shown = time.by_authorities().instant().as_millis();
+    let shown = shown.saturating_sub(since.reading.as_millis());
+    let gone_by = ran.min(u64::try_from(shown).unwrap_or(0));
     let left = grace.millis().saturating_sub(gone_by);
     (left > 0).then_some(left)
 }

@@ -78,6 +78,7 @@ impl fmt::Display for Witness {
 pub struct DisposalTime {
     proven: ProvenTime,
     limited_by: Witness,
+    by_authorities: ProvenTime,
     testimonies: Vec<Testimony>,
     since: UtcMillis,
     run_ms: u64,
@@ -92,6 +93,11 @@ impl DisposalTime {
     /// Which witness it is the word of.
     pub const fn limited_by(&self) -> Witness {
         self.limited_by
+    }
+
+    /// What the authorities alone show: not held back by gaps in the chain of long ago.
+    pub const fn by_authorities(&self) -> ProvenTime {
+        self.by_authorities
     }
 
     /// What each authority showed, for the certificate.
@@ -151,6 +157,7 @@ pub fn prove(grounds: &Grounds<'_>) -> Result<DisposalTime, NotProven> {
     Ok(DisposalTime {
         proven: by_authorities.no_later_than(instant),
         limited_by,
+        by_authorities,
         testimonies: heard.counted,
         since: grounds.chain.first(),
         run_ms: grounds.clock.run_ms(),

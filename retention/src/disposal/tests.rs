@@ -279,23 +279,32 @@ fn a_kept_state_with_one_principal_twice_does_not_resume() {
 }
 
 #[test]
-fn the_grace_is_72_hours_of_running_and_of_proven_time() {
+fn the_grace_is_72_hours_of_running_time_and_of_the_authorities_time() {
     assert_eq!(Grace::of_hours(71), Err(Refusal::ShortGrace { hours: 71 }));
-    let (grace_ms, much_later) = (72 * HOUR, END + 90 * DAY);
-    let kept = |reading, ran: i64| crate::clock::KeptClock {
-        reading: at(reading),
-        run_ms: u64::try_from(END - INTERVAL + ran).unwrap(),
-        step_ms: None,
+    let grace_ms = 72 * HOUR;
+    let now = time(END + 90 * DAY);
+    let shown = now.by_authorities().instant().as_millis();
+    let ran = i64::try_from(now.run_ms()).unwrap();
+    // A grace that began so long ago by the authorities, and so long ago by running time.
+    let judged = |by_authorities, by_running| {
+        let Stage::InGrace { approvals, .. } = in_grace().stage().clone() else {
+            panic!("not in grace");
+        };
+        let since = GraceStart {
+            run_ms: u64::try_from(ran - by_running).unwrap(),
+            reading: at(shown - by_authorities),
+        };
+        let disposal = Disposal::resume(unit(), Stage::InGrace { approvals, since }).unwrap();
+        execute_with(&disposal, &HoldSet::none(), &now, &self::approvals()).map(|_| ())
     };
-    let judged = |reading, ran| {
-        let clock = SoftClock::restart(kept(reading, ran), 0, at(reading));
-        let now = time_with(much_later, &clock);
-        execute_with(&in_grace(), &HoldSet::none(), &now, &approvals()).map(|_| ())
-    };
-    assert_eq!(judged(END + grace_ms, grace_ms), Ok(()));
+    assert_eq!(judged(grace_ms, grace_ms), Ok(()));
     let one_left = Err(Refusal::Grace { left_ms: 1 });
-    assert_eq!(judged(END + grace_ms - 1, grace_ms), one_left);
-    assert_eq!(judged(END + 80 * DAY, grace_ms - 1), one_left);
+    assert_eq!(judged(grace_ms - 1, 80 * DAY), one_left);
+    assert_eq!(judged(80 * DAY, grace_ms - 1), one_left);
+    let all_left = Err(Refusal::Grace {
+        left_ms: Grace::SHORTEST.millis(),
+    });
+    assert_eq!(judged(-DAY, 80 * DAY), all_left);
 }
 
 #[test]
