@@ -5,7 +5,7 @@
 //! 2. Every attempt has a nonce of its own, and goes to the [`Journal`] with all that was sent and came.
 //! 3. An authority that cannot now is asked again, at most [`TRIES`] times, ever later; one that will not, or whose
 //!    answer is wrong, is not. Then the next one is asked.
-//! 4. Bounded: a time for each question, [`ask::ANSWER_BYTES_MAX`] for each answer.
+//! 4. Bounded: a time for each question, 1 MiB for each answer.
 //!
 //! # Not here
 //! What is done when none answers: `seal`, which leaves the interval cut.
