@@ -25,7 +25,7 @@ use crate::ambient::{Clock, Entropy};
 use crate::audit::{ReadError, Reader};
 use crate::keyring::IntervalKeys;
 use crate::record::open::METADATA_BYTES_MAX;
-use crate::record::prepare::{Draft, DraftContent, prepare};
+use crate::record::prepare::{Draft, DraftContent, InMemory, prepare};
 use crate::record::upload::{RestageError, Upload, restage};
 use crate::sequencer::{
     Outcome, Pending, PreparedKey, PreparedSubmission, Published, Sequencer, SubmitError,
@@ -196,8 +196,9 @@ impl ObjectContent {
     fn into_draft(self) -> (DraftContent, ContentDigest) {
         match self.0 {
             Held::Bytes(bytes) => {
-                let digest = ContentDigest::of(&bytes);
-                (DraftContent::Bytes(bytes), digest)
+                let content = InMemory::of(bytes);
+                let digest = content.digest();
+                (DraftContent::Bytes(content), digest)
             }
             Held::Staged(staged) => {
                 let digest = staged.digest;

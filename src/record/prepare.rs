@@ -55,9 +55,28 @@ pub enum DraftContent {
     /// None: a trace record or an act of custody.
     None,
     /// In memory, at most [`crate::ingest::INLINE_BYTES_MAX`].
-    Bytes(Vec<u8>),
+    Bytes(InMemory),
     /// Staged in the store.
     Staged(StagedContent),
+}
+
+/// A content in memory with its digests, which are made once however often it is prepared.
+pub struct InMemory {
+    bytes: Vec<u8>,
+    digest: ContentDigest,
+}
+
+impl InMemory {
+    /// Digests a content.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let digest = ContentDigest::of(&bytes);
+        Self { bytes, digest }
+    }
+
+    /// Its length and digests.
+    pub fn digest(&self) -> ContentDigest {
+        self.digest
+    }
 }
 
 /// A record ready for the writer: everything but index, time and epoch.
@@ -123,7 +142,7 @@ pub fn prepare(draft: &Draft, interval_keys: &IntervalKeys, entropy: &dyn Entrop
     let metadata_sha256 = draft.metadata_sha256;
     let content = match &draft.content {
         DraftContent::None => ContentDigest::EMPTY,
-        DraftContent::Bytes(bytes) => ContentDigest::of(bytes),
+        DraftContent::Bytes(content) => content.digest,
         DraftContent::Staged(staged) => staged.digest,
     };
     let place = match &draft.content {
@@ -132,7 +151,7 @@ pub fn prepare(draft: &Draft, interval_keys: &IntervalKeys, entropy: &dyn Entrop
         DraftContent::Staged(_) => ContentPlace::Chunks,
     };
     let parts = match &draft.content {
-        DraftContent::Bytes(bytes) => encrypt_content(&cipher, bytes),
+        DraftContent::Bytes(content) => encrypt_content(&cipher, &content.bytes),
         _ => Vec::new(),
     };
     Prepared {
