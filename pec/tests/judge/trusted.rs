@@ -2,7 +2,8 @@
 
 use crate::families;
 use crate::make::{
-    AT_MS, Chain, Mail, Party, authority, issued, judge_received, name, self_signed, signer, tlv,
+    AT_MS, Chain, Mail, Party, authority, dates, issued, judge_received, name, self_signed, signer,
+    tlv,
 };
 use ceralacca_pec::judge::{
     Directories, Directory, DirectoryError, Ground, Level, Material, Revocation, Times, Trust,
@@ -41,6 +42,39 @@ fn directory_of(organization: &str) -> GeneralSubtree {
     name.push(rcgen::DnType::CountryName, "IT");
     name.push(rcgen::DnType::OrganizationName, organization);
     GeneralSubtree::DirectoryName(name)
+}
+
+#[test]
+fn what_was_judged_before_changes_no_verdict() {
+    let chain = Chain::with(|ca| dates(ca, 2021, 2027), |leaf| dates(leaf, 2024, 2028));
+    let mail = Mail::default();
+    let whole = chain.cms(&mail.signed);
+    let mut alone = chain.cms(&mail.signed);
+    alone.certificates.truncate(1);
+    let signatures = [whole.bytes(), alone.bytes()];
+    let shared = chain.trust();
+    // The first of January of 2020, 2021, 2024, 2027, 2028 and 2030.
+    let (from, until) = (1_704_067_200_000, 1_798_761_600_000);
+    let years = [1_577_836_800_000, 1_609_459_200_000, from, until];
+    let years = years
+        .into_iter()
+        .chain([1_830_297_600_000, 1_893_456_000_000]);
+    let near = [-1001, -1000, -1, 0, 1, 999, 1000, 1001];
+    let times: Vec<i64> = years
+        .flat_map(|year| near.map(|apart| year + apart))
+        .chain([-1, 0])
+        .collect();
+    for at_ms in times.iter().chain(times.iter().rev()).copied() {
+        let of = |trust: &Trust| {
+            let of = |p7s: &Vec<u8>| judge_received(&mail, p7s, trust, at_ms);
+            signatures.each_ref().map(of)
+        };
+        let [whole, alone] = of(&shared);
+        assert_eq!([&whole, &alone], of(&chain.trust()).each_ref(), "{at_ms}");
+        let holds = (from..=until).contains(&at_ms);
+        assert_eq!(whole.held_at_receipt, Some(holds), "{at_ms}");
+        assert_eq!(alone.held_at_receipt, Some(false), "{at_ms}");
+    }
 }
 
 #[test]
