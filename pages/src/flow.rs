@@ -379,9 +379,12 @@ impl<'f> Flow<'f> {
                 lines.push(std::mem::take(&mut line));
                 used = 0.0;
             }
-            while wide > width {
-                let rest = word.split_off(self.break_at(style, width, &word));
-                lines.push(std::mem::replace(&mut word, rest));
+            if wide > width {
+                // Measured line by line: a word may be as long as a stranger likes.
+                while let Some(cut) = self.break_at(style, width, &word) {
+                    let rest = word.split_off(cut);
+                    lines.push(std::mem::replace(&mut word, rest));
+                }
                 wide = measure(&word);
             }
             if !line.is_empty() {
@@ -395,25 +398,22 @@ impl<'f> Flow<'f> {
         lines
     }
 
-    /// Where a word that is too wide is cut: at least one character goes on the line.
-    fn break_at(&self, style: Style, width: f32, word: &str) -> usize {
+    /// Where a word is cut that is too wide: at least one character goes on the line. Nothing when it fits.
+    fn break_at(&self, style: Style, width: f32, word: &str) -> Option<usize> {
         let (mut used, mut fits, mut good) = (0.0, 0usize, 0usize);
-        let mut characters = [0u8; 4];
+        let mut octets = [0u8; 4];
         for (at, character) in word.char_indices() {
-            used += self.fonts.width(
-                style.face,
-                style.size,
-                character.encode_utf8(&mut characters),
-            );
+            let text = character.encode_utf8(&mut octets);
+            used += self.fonts.width(style.face, style.size, text);
             if used > width && fits > 0 {
-                break;
+                return Some(if good > fits / 2 { good } else { fits });
             }
             fits = at.saturating_add(character.len_utf8());
             if matches!(character, '@' | '.' | '-' | '_' | '/' | ':' | ',') {
                 good = fits;
             }
         }
-        if good > fits / 2 { good } else { fits }
+        None
     }
 }
 
