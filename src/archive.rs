@@ -12,6 +12,7 @@ use crate::desk::Desk;
 use crate::disclosure::Disclosures;
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{self, KeyError, Keyring};
+use crate::seal::{Authorities, Probe, SealError, Sealed, Sealer};
 use crate::sequencer::{
     ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, SubmitError, WriterError,
 };
@@ -215,6 +216,7 @@ pub struct Log {
     witnessed: Arc<Witnessed>,
     ingest: Ingest,
     scrub: Scrub,
+    sealer: Sealer,
     swept_uploads: u64,
 }
 
@@ -238,6 +240,7 @@ impl Log {
         settings: &Settings,
     ) -> Result<Self, ArchiveError> {
         let folder = directory.as_ref().map(|d| ScrubFolder::of(d.path()));
+        let packages = directory.as_ref().map(|d| d.path().join("packages"));
         let parts = crate::sequencer::Parts {
             directory,
             store: Arc::clone(&store),
@@ -260,6 +263,14 @@ impl Log {
         let reader = Reader::new(store, keyring, published, index);
         let disclosures = Disclosures::new(Arc::clone(&sequencer), Arc::clone(&settings.entropy));
         let scrub = Scrub::open(reader.clone(), verifier.clone(), folder)?;
+        let sealer = Sealer::new(
+            reader.clone(),
+            Arc::clone(&sequencer),
+            identity.origin.clone(),
+            packages,
+            Arc::clone(&settings.clock),
+            Arc::clone(&settings.entropy),
+        );
         let ingest = Ingest::new(
             Arc::clone(&sequencer),
             reader.clone(),
@@ -282,6 +293,7 @@ impl Log {
             witnessed: Arc::new(witnessed),
             ingest,
             scrub,
+            sealer,
             swept_uploads,
         })
     }
@@ -400,6 +412,21 @@ impl Log {
             self.scrub.start(now)?;
         }
         self.scrub.tick(now, bytes)
+    }
+
+    /// Closes the oldest interval that was cut; `None` where all are closed.
+    pub fn close_next(
+        &self,
+        authorities: &Authorities,
+        probe: &Probe,
+    ) -> Result<Option<Sealed>, SealError> {
+        let trust = self.ingest.trust_set();
+        self.sealer.close_next(authorities, trust, probe)
+    }
+
+    /// What was closed, and where its packages are.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
     /// Uploads swept at open because their leaf never came.

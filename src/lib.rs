@@ -13,6 +13,7 @@
 //! - [`audit`], [`disclosure`]: the reading engine and `fsck`; the record of what is shown
 //! - [`trust`]: what signatures are judged with
 //! - [`ingest`], [`desk`]: what is submitted, and what is shown, each with a permit
+//! - [`seal`]: the closing of intervals
 //! - [`tiles`]: what is open to everybody: checkpoint and hash tiles
 //! - [`archive`]: one log, opened; many in one process
 //! - [`cosigning`]: witnesses, asked for their cosignatures
@@ -51,6 +52,7 @@ pub mod ingest;
 pub mod keyring;
 pub mod plain_http;
 pub mod record;
+pub mod seal;
 pub mod seal_key;
 pub mod sequencer;
 pub mod server;

@@ -6,8 +6,8 @@
 
 use crate::asn1::{TRUE, bits, context, integer, octets, oid, sequence, set_of, text, time, value};
 use crate::oids;
+use crate::private_key::PrivateKey;
 use crate::seal_key::SealError;
-use crate::software_key::PrivateKey;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use ceralacca_formats::id::UtcMillis;
 use der::{Decode as _, Encode as _};

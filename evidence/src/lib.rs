@@ -10,7 +10,7 @@
 //! - [`ers`]: evidence records (RFC 4998), their trees, renewal and verification
 //! - [`stamp`]: a time-stamp asked for and had; [`seal_key`]: the key that seals
 //! - `asn1`, `oids`, `signed_data`: DER, the identifiers in it, CMS with one signer
-//! - [`software_key`], [`certificates`]: a seal key in memory; certificates of a development installation
+//! - [`private_key`], [`software_key`], [`certificates`]: a seal key in memory; certificates of a development installation
 //! - [`tsp`]: the request of a time-stamp and the checks of its answer; [`authority`]: the development authority
 //! - [`cades`]: signatures, with and without a time-stamp; [`pindex`]: the index of a package
 //! - [`asic`]: the container of a re-issue, written and read strictly
@@ -34,6 +34,7 @@ pub mod certificates;
 pub mod ers;
 mod oids;
 pub mod pindex;
+pub mod private_key;
 pub mod seal_key;
 mod signed_data;
 pub mod software_key;

@@ -16,6 +16,7 @@
 //! - [`secret`], [`encrypt`]: class secrets, derived keys; compress, then encrypt
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
 //! - [`map`]: which identificativi an interval holds, and which not
+//! - [`log_file`], [`catalogue`], [`closing`]: the files of a closed interval, and the leaf that closes it
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
 //! - [`rotation`]: the keys of a log, followed from the first
@@ -36,12 +37,15 @@
 
 pub mod acknowledgement;
 pub mod canonical;
+pub mod catalogue;
 pub mod checkpoint;
+pub mod closing;
 pub mod cosignature;
 pub mod digest;
 pub mod encrypt;
 pub mod id;
 pub mod leaf;
+pub mod log_file;
 pub mod map;
 pub mod metadata;
 pub mod monitor;

@@ -136,7 +136,7 @@ impl MapKey {
     }
 
     /// The leading `bits` bits as a number; at most 32 of them.
-    fn prefix(&self, bits: u8) -> usize {
+    pub fn prefix(&self, bits: u8) -> usize {
         let [a, b, c, d, ..] = self.0;
         let head = u64::from(u32::from_be_bytes([a, b, c, d]));
         // At most 32 bits: fits every machine this runs on.

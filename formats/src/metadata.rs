@@ -11,6 +11,7 @@
 //!    or a query.
 
 use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text};
+use crate::closing::{Closing, INTERVAL_CLOSED};
 use crate::digest::Sha256;
 use crate::source::{LogFile, Migrated, SourceLine, TimeStamp};
 use std::borrow::Cow;
@@ -240,6 +241,15 @@ pub enum CustodyRecord {
         /// The one that follows it.
         new: Text,
     },
+    /// An interval was closed: its package is complete (`closing`).
+    IntervalClosed(Box<Closing>),
+    /// No authority gave a time-stamp: an interval that was cut stays unclosed. Recorded once for each interval.
+    StampOutage {
+        /// Start instant of the interval, milliseconds since 1970.
+        interval_ms: Integer,
+        /// How long since its end, in milliseconds.
+        waiting_ms: Integer,
+    },
 }
 
 /// The type of event under which the index finds every [`CustodyRecord::TrustSet`].
@@ -259,7 +269,7 @@ pub enum Metadata {
     /// `"type":"migration-detail"`.
     MigrationDetail(MigrationDetail),
     /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
-    /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`.
+    /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`, `"interval-closed"`, `"stamp-outage"`.
     Custody(CustodyRecord),
 }
 
@@ -542,6 +552,16 @@ impl CustodyRecord {
                 w.integer("schema", schema);
                 w.text("type", KEY_ROTATION.as_bytes());
             }
+            Self::IntervalClosed(closing) => closing.write(w, schema),
+            Self::StampOutage {
+                interval_ms,
+                waiting_ms,
+            } => {
+                w.integer("interval_ms", *interval_ms);
+                w.integer("schema", schema);
+                w.text("type", b"stamp-outage");
+                w.integer("waiting_ms", *waiting_ms);
+            }
         }
     }
 
@@ -584,6 +604,17 @@ impl CustodyRecord {
         match word {
             "migration-declared" => Some(migration(r)),
             KEY_ROTATION => Some(key_rotation(r)),
+            INTERVAL_CLOSED => {
+                let closing = Closing::read(r);
+                Some(closing.map(|closing| Self::IntervalClosed(Box::new(closing))))
+            }
+            "stamp-outage" => Some(need(r, "interval_ms").and_then(|interval_ms| {
+                let waiting_ms = need(r, "waiting_ms")?;
+                Ok(Self::StampOutage {
+                    interval_ms,
+                    waiting_ms,
+                })
+            })),
             "disclosure" => Some(disclosure(r)),
             "trust-item" => Some(trust_item(r)),
             TRUST_SET => Some(LeafRange::read(r, "items").map(|items| Self::TrustSet { items })),
@@ -694,6 +725,9 @@ impl Metadata {
             }
             Self::Custody(CustodyRecord::KeyRotation { .. }) => {
                 take(Field::Event, KEY_ROTATION.as_bytes());
+            }
+            Self::Custody(CustodyRecord::IntervalClosed(_)) => {
+                take(Field::Event, INTERVAL_CLOSED.as_bytes());
             }
             Self::DisclosureDetail(_) | Self::MigrationDetail(_) | Self::Custody(_) => {}
         }

@@ -10,9 +10,9 @@ use crate::digests::SignedDigests;
 use crate::judge::ber::{self, Value};
 use crate::judge::certificate::Certificate;
 use crate::judge::cms::{Content, SignedData};
-use crate::judge::said::of_chain;
 use crate::judge::path::Search;
 use crate::judge::revocation::Crl;
+use crate::judge::said::of_chain;
 use crate::judge::{Ground, Revocation, SignatureAlgorithm, Signer, Trust};
 use crate::tsp::{self, names_signer};
 

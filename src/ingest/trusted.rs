@@ -72,6 +72,11 @@ impl Ingest {
         Ok(())
     }
 
+    /// The leaf of the trust set in force; none where no material is configured.
+    pub(crate) fn trust_set(&self) -> Option<LeafIndex> {
+        self.policy.trust.get().set
+    }
+
     /// The last trust set of the log, and the leaves it names.
     fn last_set(
         &self,

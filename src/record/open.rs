@@ -194,7 +194,17 @@ fn split_plain(plain: &[u8]) -> Option<(ContentDigest, Vec<u8>)> {
     Some((content, canonical.to_vec()))
 }
 
+/// Whether a record has keys of its own: an object, which can be erased alone.
+pub fn has_own_keys(row: &MetadataRow) -> bool {
+    row.keys == Keys::Own
+}
+
 impl Opened {
+    /// Whether it has keys of its own.
+    pub fn has_own_keys(&self) -> bool {
+        has_own_keys(&self.row)
+    }
+
     /// The facts of the record.
     pub fn metadata(&self) -> Result<Metadata, RecordError> {
         Metadata::parse(&self.canonical).map_err(|source| RecordError::Uninterpreted {

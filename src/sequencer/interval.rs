@@ -89,6 +89,8 @@ pub struct Span {
     pub first: LeafIndex,
     /// Size of the tree when it was cut; `None` while it is open.
     pub cut: Option<TreeSize>,
+    /// The leaf that closed it; `None` until its package is complete.
+    pub closed: Option<LeafIndex>,
 }
 
 #[cfg(test)]

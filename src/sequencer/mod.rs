@@ -20,7 +20,7 @@
 //! and publishes the missing checkpoint, the same bytes as would have been signed.
 //!
 //! # Not here
-//! Parsing and encryption (`record`), closing an interval (the seal, to come), proofs (`audit`).
+//! Parsing and encryption (`record`), the package of an interval (`seal`), proofs (`audit`).
 
 mod interval;
 mod queue;
@@ -38,7 +38,10 @@ use crate::record::prepare::Prepared;
 use crate::store::cf::state::Tip;
 use ceralacca_formats::acknowledgement::AcknowledgedRecord;
 use ceralacca_formats::checkpoint::Checkpoint;
+use ceralacca_formats::closing::Closing;
 use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
+use ceralacca_formats::leaf::Kind;
+use ceralacca_formats::metadata::CustodyRecord;
 use ceralacca_formats::secret::ClientKeyDigest;
 use ceralacca_formats::tile::Frontier;
 use queue::{Queue, Request};
@@ -185,6 +188,11 @@ pub enum ConfirmError {
     Stopped,
 }
 
+/// An interval cannot be closed: it was not cut at this size, or the one before is not closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("interval {0} was not cut at this size, or the one before it is not closed")]
+pub struct CloseError(pub IntervalId);
+
 impl Sequencer {
     /// Takes over a recovered log: writes the epoch leaf, publishes, and starts the writer's thread.
     pub fn start(recovered: Recovered, limits: QueueLimits) -> Result<Self, WriterError> {
@@ -238,6 +246,23 @@ impl Sequencer {
     pub fn tick(&self) -> Result<(), SubmitError> {
         let (reply, answer) = oneshot::channel();
         self.queue.push(Request::Tick { reply }, 0, true)?;
+        answer.blocking_recv().map_err(|_| SubmitError::Stopped)
+    }
+
+    /// Records an act of the archive's own; gives its leaf, which is durable.
+    pub fn act(&self, kind: Kind, act: CustodyRecord) -> Result<LeafIndex, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue
+            .push(Request::Act { kind, act, reply }, 0, true)?;
+        answer.blocking_recv().map_err(|_| SubmitError::Stopped)
+    }
+
+    /// Records that an interval is closed, once; gives the leaf that says so, which is durable.
+    pub fn close(&self, closing: Closing) -> Result<Result<LeafIndex, CloseError>, SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        let closing = Box::new(closing);
+        self.queue
+            .push(Request::Close { closing, reply }, 0, true)?;
         answer.blocking_recv().map_err(|_| SubmitError::Stopped)
     }
 

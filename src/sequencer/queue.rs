@@ -4,8 +4,11 @@
 //! 1. Memory is bounded: a submission that does not fit is refused (`Busy`) or its sender waits.
 //! 2. Once closed nothing is accepted; what was accepted is still handed out.
 
-use super::{ConfirmError, Outcome, PreparedSubmission};
-use ceralacca_formats::id::UtcMillis;
+use super::{CloseError, ConfirmError, Outcome, PreparedSubmission};
+use ceralacca_formats::closing::Closing;
+use ceralacca_formats::id::{LeafIndex, UtcMillis};
+use ceralacca_formats::leaf::Kind;
+use ceralacca_formats::metadata::CustodyRecord;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -62,6 +65,15 @@ pub(super) enum Request {
     },
     Rotate {
         reply: oneshot::Sender<()>,
+    },
+    Act {
+        kind: Kind,
+        act: CustodyRecord,
+        reply: oneshot::Sender<LeafIndex>,
+    },
+    Close {
+        closing: Box<Closing>,
+        reply: oneshot::Sender<Result<LeafIndex, CloseError>>,
     },
 }
 

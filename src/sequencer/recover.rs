@@ -260,6 +260,7 @@ pub fn spans(store: &dyn Store) -> Result<Vec<Span>, StoreError> {
                 end,
                 first,
                 cut: None,
+                closed: None,
             }),
             ((id, Phase::Cut), IntervalRow::Cut { size, .. }) => {
                 let open = spans.last_mut().filter(|span| span.id == id);
@@ -267,6 +268,14 @@ pub fn spans(store: &dyn Store) -> Result<Vec<Span>, StoreError> {
                     StoreError::Corrupt(format!("interval {id} was cut and never opened"))
                 })?;
                 open.cut = Some(size);
+            }
+            ((id, Phase::Closed), IntervalRow::Closed { leaf, .. }) => {
+                let cut = spans.last_mut();
+                let cut = cut.filter(|span| span.id == id && span.cut.is_some());
+                let cut = cut.ok_or_else(|| {
+                    StoreError::Corrupt(format!("interval {id} was closed and never cut"))
+                })?;
+                cut.closed = Some(leaf);
             }
             ((id, _), _) => {
                 return Err(StoreError::Corrupt(format!(

@@ -4,8 +4,8 @@ use super::queue::{Next, Queue, Request};
 use super::recover::Recovered;
 use super::rotation::{self, RotateError};
 use super::{
-    ABSENCE_MS_MAX, ConfirmError, Outcome, PreparedSubmission, Published, PublishedCell,
-    STEP_MS_MAX, Span,
+    ABSENCE_MS_MAX, CloseError, ConfirmError, Outcome, PreparedSubmission, Published,
+    PublishedCell, STEP_MS_MAX, Span,
 };
 use crate::keyring::{self, IntervalKeys, KeyError};
 use crate::record::prepare::{self, Draft, DraftContent, Prepared};
@@ -23,6 +23,7 @@ use crate::store::{Batch, KeyRange, Rows, StoreError};
 use ceralacca_formats::acknowledgement::AcknowledgedRecord;
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
+use ceralacca_formats::closing::Closing;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Epoch, Kind, Leaf};
 use ceralacca_formats::metadata::{CustodyRecord, Field, Metadata};
@@ -286,6 +287,14 @@ impl Writer {
                     self.rotate()?;
                     let _ = reply.send(());
                 }
+                Request::Act { kind, act, reply } => {
+                    let index = self.act(kind, act)?;
+                    let _ = reply.send(index);
+                }
+                Request::Close { closing, reply } => {
+                    let answer = self.close(*closing)?;
+                    let _ = reply.send(answer);
+                }
             }
         }
         if submissions.is_empty() {
@@ -351,6 +360,47 @@ impl Writer {
         }
         self.publish();
         Ok(())
+    }
+
+    /// Records an act of custody.
+    fn act(&mut self, kind: Kind, act: CustodyRecord) -> Result<LeafIndex, WriterError> {
+        let index = LeafIndex::new(self.log.frontier.size().get());
+        self.commit_group(Vec::new(), vec![(kind, act)])?;
+        Ok(index)
+    }
+
+    /// Closes an interval that was cut: the leaf and the row that says so in one batch. One that is closed stays as it
+    /// is.
+    fn close(&mut self, closing: Closing) -> Result<Result<LeafIndex, CloseError>, WriterError> {
+        let id = closing.interval;
+        let place = self.spans.partition_point(|span| span.id < id);
+        let before = place.checked_sub(1).and_then(|at| self.spans.get(at));
+        let span = self.spans.get(place).filter(|span| span.id == id);
+        let follows = before.is_none_or(|before| before.closed.is_some());
+        match span {
+            Some(Span {
+                closed: Some(leaf), ..
+            }) => return Ok(Ok(*leaf)),
+            Some(Span {
+                cut: Some(size), ..
+            }) if follows && *size == closing.size => {}
+            _ => return Ok(Err(CloseError(id))),
+        }
+        let time = self.log.parts.clock.wall();
+        self.batch.clear();
+        let act = CustodyRecord::IntervalClosed(Box::new(closing));
+        let prepared = self.prepare_act(Kind::IntervalClosed, act);
+        let mut group = Group::default();
+        let leaf = self.plan_record(prepared, time, &mut group).leaf.seq;
+        let row = IntervalRow::Closed { leaf, at: time };
+        self.batch.put::<Intervals>(&(id, Phase::Closed), &row);
+        let mut spans = Vec::clone(&self.spans);
+        if let Some(span) = spans.get_mut(place) {
+            span.closed = Some(leaf);
+        }
+        self.spans = Arc::new(spans);
+        self.commit(time, &group)?;
+        Ok(Ok(leaf))
     }
 
     /// Plans a submission, or finds that it needs no leaf.
@@ -663,6 +713,7 @@ fn open_interval(log: &Recovered, id: IntervalId, size: TreeSize, batch: &mut Ba
         end,
         first,
         cut: None,
+        closed: None,
     }
 }
 

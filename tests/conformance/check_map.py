@@ -76,4 +76,5 @@ def main(path, root, *proofs):
     print(f"OK: {len(entries)} keys, {len(proofs) // 2} proofs")
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

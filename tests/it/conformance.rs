@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The system's Python: the one its packages are installed for.
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
 }
 
@@ -27,7 +27,7 @@ fn runs(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// Whether all these programs answer; if not, the test is skipped, or fails where CI is set.
-fn are_there(needed: &[(&str, &[&str])]) -> bool {
+pub(crate) fn are_there(needed: &[(&str, &[&str])]) -> bool {
     let missing: Vec<&str> = needed
         .iter()
         .filter(|(p, a)| !runs(p, a))

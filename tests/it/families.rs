@@ -192,6 +192,13 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
                 note: "note\n".to_owned(),
             },
         ),
+        line::<Intervals>(
+            &(interval, Phase::Closed),
+            &IntervalRow::Closed {
+                leaf: index,
+                at: time,
+            },
+        ),
         line::<Checkpoints>(&Kept::Own(size), &"note\n".to_owned()),
         line::<Checkpoints>(&Kept::Witnessed(size), &"note\n".to_owned()),
         line::<Dictionaries>(&1, &vec![0x77; 4]),

@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit", "disclosure", "witnessed"],
     &["trust"],
     // `tiles` is beside `desk`: both show, one to the holder of a permit, the other to everybody.
-    &["ingest", "desk", "tiles"],
+    &["ingest", "desk", "tiles", "seal"],
     &["archive"],
     &["cosigning"],
     &["api"],
@@ -29,6 +29,8 @@ const FORMATS: &[&[&str]] = &[
         "leaf",
         "metadata",
         "source",
+        "closing",
+        "catalogue",
         "secret",
         "note",
         "tree",
@@ -39,6 +41,7 @@ const FORMATS: &[&[&str]] = &[
     &[
         "encrypt",
         "map",
+        "log_file",
         "oracle",
         "proof",
         "acknowledgement",
@@ -51,7 +54,14 @@ const FORMATS: &[&[&str]] = &[
 ];
 
 /// Modules of the evidence crate, lowest first.
-const EVIDENCE: &[&[&str]] = &[&["seal_key", "stamp", "asic"]];
+const EVIDENCE: &[&[&str]] = &[
+    &["seal_key", "stamp", "asic", "asn1"],
+    &["oids"],
+    &["private_key", "tsp", "pindex", "ers"],
+    &["certificates"],
+    &["software_key", "signed_data"],
+    &["authority", "cades"],
+];
 
 /// Modules of the pages crate, lowest first.
 const PAGES: &[&[&str]] = &[
@@ -86,7 +96,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "pec/src/tsp/",
             "pec/src/brief.rs",
             "src/seal_key/",
-            "evidence/src/software_key.rs",
+            "evidence/src/private_key.rs",
             "evidence/src/certificates.rs",
             "evidence/src/signed_data.rs",
             "evidence/src/cades.rs",
@@ -166,9 +176,12 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/api/convert/",
             "src/server/trust.rs",
             "src/server/seal.rs",
+            "src/seal/evidence.rs",
+            "src/seal/closing.rs",
             "evidence/src/",
         ],
     ),
+    ("rayon", &["src/seal/scan.rs"]),
     (
         "tracing",
         &[
@@ -225,6 +238,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "pec/src/",
             "evidence/src/asn1.rs",
             "evidence/src/pindex/",
+            "evidence/src/ers/",
             "pages/src/instant.rs",
             "pages/src/sheet.rs",
         ],
@@ -485,7 +499,12 @@ fn the_pure_crates_know_no_clock_no_files_and_no_randomness() {
             "println!",
             "thread::spawn",
         ] {
-            assert!(!code(&text).contains(ambient), "{name} uses {ambient}");
+            // ECDSA and PSS draw a number for each signature: the key in memory is the one place.
+            let is_key = name == "evidence/src/private_key.rs" && ambient == "rand::";
+            assert!(
+                is_key || !code(&text).contains(ambient),
+                "{name} uses {ambient}"
+            );
         }
     }
 }

@@ -22,6 +22,7 @@ mod remote_log;
 mod remote_transaction;
 mod rotation;
 mod scrub;
+mod seal;
 mod services;
 mod static_face;
 mod store;

@@ -1,6 +1,7 @@
 //! What the tests share: a log in a temporary directory or in memory, clocks that move, stores that fail.
 
 pub mod program;
+pub mod sealing;
 pub mod tls;
 
 use ceralacca::access::{self, Principal, Role, Standing};

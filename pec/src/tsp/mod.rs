@@ -32,9 +32,9 @@ use crate::digests::SignedDigests;
 use crate::judge::ber::{self, Value};
 use crate::judge::certificate::Certificate;
 use crate::judge::cms::{Content, SignedData};
-use crate::judge::said::of_chain;
 use crate::judge::path::Search;
 use crate::judge::revocation::Crl;
+use crate::judge::said::of_chain;
 use crate::judge::verify::AlgorithmId;
 use crate::judge::{Ground, Revocation, SignatureAlgorithm, Signer, Times, Trust};
 

@@ -3,10 +3,12 @@
 use super::report::{Damage, Report, chain};
 use super::{Subject, each};
 use crate::sequencer::Span;
+use crate::store::Rows;
 use crate::store::cf::interval::{IntervalRow, Intervals, Phase};
+use crate::store::cf::leaf::Leaves;
 use crate::store::cf::state::Tip;
 use ceralacca_formats::id::IntervalId;
-use ceralacca_formats::leaf::Class;
+use ceralacca_formats::leaf::{Class, Kind};
 
 pub(in crate::audit) fn intervals(
     subject: &Subject<'_>,
@@ -30,6 +32,7 @@ pub(in crate::audit) fn intervals(
                     end,
                     first,
                     cut: None,
+                    closed: None,
                 });
             }
             (Phase::Cut, IntervalRow::Cut { size, .. }) => match spans.last_mut() {
@@ -40,6 +43,14 @@ pub(in crate::audit) fn intervals(
                     id,
                     "was cut and not opened, or ends before it begins",
                 )),
+            },
+            (Phase::Closed, IntervalRow::Closed { leaf, .. }) => match spans.last_mut() {
+                Some(span)
+                    if span.id == id && span.cut.is_some_and(|size| size.get() <= leaf.get()) =>
+                {
+                    span.closed = Some(leaf);
+                }
+                _ => report.add(wrong(id, "was closed and not cut, or by a leaf within it")),
             },
             _ => report.add(wrong(id, "has a mixed row")),
         }
@@ -54,8 +65,21 @@ pub(in crate::audit) fn intervals(
             }
         }
     }
+    closings(subject, &spans, report);
     open_at(&spans, tip, report);
     spans
+}
+
+/// Every closed interval has the leaf that closed it, and closings name each other in order.
+fn closings(subject: &Subject<'_>, spans: &[Span], report: &mut Report) {
+    for span in spans {
+        let Some(index) = span.closed else { continue };
+        match subject.store.read::<Leaves>(&index) {
+            Ok(Some(leaf)) if leaf.kind == Kind::IntervalClosed => {}
+            Ok(_) => report.add(wrong(span.id, "the leaf that closed it is none")),
+            Err(error) => report.record(index, &error),
+        }
+    }
 }
 
 /// The last interval must be open at the tip: of a tip that was read before the table, only a closed log is told so.

@@ -5,10 +5,12 @@
 //! value  format u8 = 1 | end u64 | first leaf index u64
 //! key    start u64 | 02    cut
 //! value  format u8 = 1 | tree size u64 | root 32 | cut at u64 | checkpoint note (text)
+//! key    start u64 | 03    closed
+//! value  format u8 = 1 | leaf index u64 | closed at u64
 //! ```
 //! Times are milliseconds since 1970. The interval holds the leaves from its first index to below the tree
 //! size of its cut; it is empty when they are equal. Written by the sequencer, each row once: the cut of one
-//! interval and the opening of the next in one batch. Never removed.
+//! interval and the opening of the next in one batch, its closing in the batch of the leaf that says so. Never removed.
 
 use super::{ColumnFamily, FORMAT, Family, Malformed, Reader};
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
@@ -24,6 +26,8 @@ pub enum Phase {
     Opened = 1,
     /// It was cut.
     Cut = 2,
+    /// Its package is complete.
+    Closed = 3,
 }
 
 /// A row.
@@ -47,6 +51,13 @@ pub enum IntervalRow {
         /// Note of the checkpoint at the cut.
         note: String,
     },
+    /// Its package is complete.
+    Closed {
+        /// The leaf that says so, and what the package holds.
+        leaf: LeafIndex,
+        /// When it was closed, by the writer's clock.
+        at: UtcMillis,
+    },
 }
 
 impl ColumnFamily for Intervals {
@@ -65,6 +76,7 @@ impl ColumnFamily for Intervals {
         let phase = match reader.u8()? {
             1 => Phase::Opened,
             2 => Phase::Cut,
+            3 => Phase::Closed,
             _ => return Err(Malformed::Field("phase")),
         };
         reader.end().map(|()| (interval, phase))
@@ -90,6 +102,11 @@ impl ColumnFamily for Intervals {
                 out.extend_from_slice(&at.get().to_be_bytes());
                 out.extend_from_slice(note.as_bytes());
             }
+            IntervalRow::Closed { leaf, at } => {
+                out.push(Phase::Closed as u8);
+                out.extend_from_slice(&leaf.get().to_be_bytes());
+                out.extend_from_slice(&at.get().to_be_bytes());
+            }
         }
     }
 
@@ -110,6 +127,13 @@ impl ColumnFamily for Intervals {
                 note: String::from_utf8(reader.rest().to_vec())
                     .map_err(|_| Malformed::Field("note"))?,
             }),
+            3 => {
+                let row = IntervalRow::Closed {
+                    leaf: LeafIndex::new(reader.u64()?),
+                    at: UtcMillis::new(reader.u64()?),
+                };
+                reader.end().map(|()| row)
+            }
             _ => Err(Malformed::Field("phase")),
         }
     }

@@ -1,0 +1,148 @@
+//! What closes intervals in tests: a development root, a seal key below it, and an authority with a clock of its own.
+
+use super::MovableClock;
+use ceralacca::seal::Authorities;
+use ceralacca_evidence::authority::Authority;
+use ceralacca_evidence::certificates::{Purpose, Wanted, make};
+use ceralacca_evidence::pindex::{
+    Agent, AgentId, AgentName, Holder, HolderRole, Process, Signatory,
+};
+use ceralacca_evidence::software_key::{PrivateKey, SoftwareKey};
+use ceralacca_evidence::tsp::{Request, Rules};
+use ceralacca_evidence::{Imprint, SealSigner, StampError, Stamped, Stamper};
+use ceralacca_formats::id::UtcMillis;
+use ceralacca_pec::judge::Material;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Gives time-stamps by its own clock, or none.
+pub struct TestTsa {
+    authority: Authority,
+    rules: Rules,
+    /// What it takes the time to be.
+    pub clock: Arc<MovableClock>,
+    /// Gives no answer.
+    pub silent: AtomicBool,
+    /// Answers given.
+    pub given: AtomicU64,
+    is_proven: bool,
+}
+
+impl Stamper for TestTsa {
+    fn stamp(&self, imprint: &Imprint) -> Result<Stamped, StampError> {
+        if self.silent.load(Ordering::SeqCst) {
+            return Err(StampError::Silent("nobody answers".to_owned()));
+        }
+        let request = Request::new(*imprint, rand::random(), None);
+        let number = u128::from(self.given.fetch_add(1, Ordering::SeqCst) + 1);
+        let serial = (number << 64 | 1).to_be_bytes();
+        let now = UtcMillis::new(self.clock.now());
+        let answer = self.authority.answer(request.der(), now, serial);
+        let checked = self.rules.check(&request, &answer.unwrap(), now);
+        let checked = checked.map_err(|error| StampError::Refused(error.to_string()))?;
+        Ok(checked.stamped)
+    }
+
+    fn is_development(&self) -> bool {
+        !self.is_proven
+    }
+}
+
+/// A root, what it vouches for, and the authorities to close with.
+pub struct Sealing {
+    pub root: Vec<u8>,
+    pub tsa: Arc<TestTsa>,
+    pub seal: Arc<SoftwareKey>,
+}
+
+fn key() -> PrivateKey {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random);
+    PrivateKey::from_pkcs8(made.unwrap().as_ref()).unwrap()
+}
+
+impl Sealing {
+    /// An authority whose clock is this one; `is_proven` where it is said to be its own.
+    pub fn new(clock: &Arc<MovableClock>, is_proven: bool) -> Self {
+        let from = clock.now() - super::DAY_MS;
+        let certificate = |purpose, key: &PrivateKey, issuer: &PrivateKey| {
+            let wanted = Wanted {
+                purpose,
+                public_key: &key.public_key(),
+                serial: rand::random(),
+                from: UtcMillis::new(from),
+                until: UtcMillis::new(from + 15 * 365 * super::DAY_MS),
+            };
+            make(&wanted, issuer).unwrap()
+        };
+        let root_key = key();
+        let root = certificate(Purpose::Root, &root_key, &root_key);
+        let signer = |purpose| {
+            let key = key();
+            let own = certificate(purpose, &key, &root_key);
+            SoftwareKey::new(key, own, vec![root.clone()], true).unwrap()
+        };
+        let material = Material {
+            anchors: vec![root.clone()],
+            ..Material::default()
+        };
+        let tsa = TestTsa {
+            authority: Authority::new(Box::new(signer(Purpose::TimeStamping))),
+            rules: Rules::new("prova", material, is_proven).unwrap(),
+            clock: Arc::clone(clock),
+            silent: AtomicBool::new(false),
+            given: AtomicU64::new(0),
+            is_proven,
+        };
+        Self {
+            seal: Arc::new(signer(Purpose::Seal)),
+            tsa: Arc::new(tsa),
+            root,
+        }
+    }
+
+    pub fn authorities(&self) -> Authorities {
+        Authorities {
+            stamper: Arc::clone(&self.tsa) as Arc<dyn Stamper>,
+            signer: Arc::clone(&self.seal) as Arc<dyn SealSigner>,
+            process: process(),
+            tolerance_ms: 60_000,
+            file_bytes_max: 1 << 20,
+        }
+    }
+
+    /// The root as PEM, for openssl.
+    pub fn root_pem(&self) -> String {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(&self.root);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    }
+}
+
+fn process() -> Process {
+    let agent = |id: &str, name, document: &str| {
+        let ids = vec![AgentId::try_from(id).unwrap()];
+        Agent::new(ids, name, vec![document.to_owned()]).unwrap()
+    };
+    let company = AgentName::Organization("Gestore di prova S.p.A.".to_owned());
+    let provider = agent("VATIT-00000000000", company, "Manuale di conservazione");
+    let person = AgentName::Person {
+        first: "Prova".to_owned(),
+        last: "Inventata".to_owned(),
+    };
+    Process {
+        submitter: provider.clone(),
+        holders: vec![Holder {
+            agent: provider,
+            role: HolderRole::Producer,
+        }],
+        signatories: vec![Signatory {
+            agent: agent("TINIT-XXXXXX00X00X000X", person, "Atto di nomina"),
+            role: Some("Responsabile della conservazione".to_owned()),
+        }],
+        time: UtcMillis::new(0),
+        has_time_stamp: true,
+        laws: None,
+    }
+}
