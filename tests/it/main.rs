@@ -20,6 +20,7 @@ mod remarked;
 mod remote_cli;
 mod remote_log;
 mod remote_transaction;
+mod retention;
 mod rotation;
 mod scrub;
 mod seal;
