@@ -105,6 +105,8 @@ pub struct Settings {
     pub justice: BTreeSet<LogId>,
     /// Whose cosignatures are asked for, and what is shown meanwhile; none where nobody is asked.
     pub witnesses: Option<Rule>,
+    /// Who signs and stamps; none where intervals are cut and not closed.
+    pub authorities: Option<Authorities>,
 }
 
 impl Settings {
@@ -126,6 +128,7 @@ impl Default for Settings {
             object_bytes_max: OBJECT_BYTES_MAX,
             justice: BTreeSet::new(),
             witnesses: None,
+            authorities: None,
         }
     }
 }
@@ -217,6 +220,7 @@ pub struct Log {
     ingest: Ingest,
     scrub: Scrub,
     sealer: Sealer,
+    authorities: Option<Authorities>,
     swept_uploads: u64,
 }
 
@@ -294,6 +298,7 @@ impl Log {
             ingest,
             scrub,
             sealer,
+            authorities: settings.authorities.clone(),
             swept_uploads,
         })
     }
@@ -414,7 +419,8 @@ impl Log {
         self.scrub.tick(now, bytes)
     }
 
-    /// Closes the oldest interval that was cut; `None` where all are closed.
+    /// Closes the oldest interval that was cut, with these authorities; `None` where all are closed. `probe` is for
+    /// tests: [`Probe::default`] ends nothing.
     pub fn close_next(
         &self,
         authorities: &Authorities,
@@ -422,6 +428,11 @@ impl Log {
     ) -> Result<Option<Sealed>, SealError> {
         let trust = self.ingest.trust_set();
         self.sealer.close_next(authorities, trust, probe)
+    }
+
+    /// Who signs and stamps for it; none where none is configured.
+    pub fn authorities(&self) -> Option<&Authorities> {
+        self.authorities.as_ref()
     }
 
     /// What was closed, and where its packages are.
