@@ -14,7 +14,8 @@ use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Polic
 use crate::keyring::{self, KeyError, Keyring};
 use crate::seal::{Authorities, Probe, SealError, Sealed, Sealer};
 use crate::sequencer::{
-    ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, SubmitError, WriterError,
+    ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, Span, SubmitError,
+    WriterError,
 };
 use crate::store::cf::Family;
 use crate::store::cf::dictionary::Dictionaries;
@@ -183,6 +184,10 @@ pub struct LogState {
     pub interval: IntervalId,
     /// Cuts wait until the time is proven.
     pub cuts_suspended: bool,
+    /// Intervals that were cut and are not closed: more than one is late.
+    pub cut: usize,
+    /// The last interval that was closed.
+    pub closed: Option<Span>,
     /// Up to which leaf sorted runs of the index reach.
     pub indexed: TreeSize,
     /// Bytes of the store on disk.
@@ -374,6 +379,8 @@ impl Log {
             size: published.tip.size,
             interval: published.open_interval(),
             cuts_suspended: published.suspended,
+            cut: self.sealer.waiting(),
+            closed: self.sealer.last_closed(),
             indexed: self.reader.coverage().runs,
             disk_bytes: disk_bytes.sum::<Result<u64, _>>()?,
             witnessed: self

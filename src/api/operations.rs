@@ -43,6 +43,12 @@ impl Rpc for Service {
                     tree_size: state.size.get(),
                     interval_ms: state.interval.start().get(),
                     cuts_suspended: state.cuts_suspended,
+                    intervals_cut: state.cut as u64,
+                    closed_interval_ms: state.closed.map_or(0, |span| span.id.get()),
+                    closed_leaf: state
+                        .closed
+                        .and_then(|span| span.closed)
+                        .map_or(0, |l| l.get()),
                     indexed: state.indexed.get(),
                     disk_bytes: state.disk_bytes,
                     witnessed_size: state.witnessed.get(),

@@ -19,6 +19,7 @@
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`scrub`],
 //!   [`status`]: a command each, clients of a served archive
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
+//! - [`seal`]: intervals closed, of logs at rest
 //! - [`retention`]: how long a record is kept, by the rule alone
 //! - [`witness`]: a witness of checkpoints, run by others; [`tsa`]: the development time-stamping authority
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
@@ -44,6 +45,7 @@ pub mod retention;
 pub mod rotate_key;
 pub mod rotations;
 pub mod scrub;
+pub mod seal;
 pub mod search;
 pub mod serve;
 pub mod show;
@@ -126,6 +128,8 @@ enum Command {
     Witness(witness::Arguments),
     /// Serves the development time-stamping authority over HTTP: not qualified, it repeats this machine's clock
     Tsa(tsa::Arguments),
+    /// Closes the intervals that were cut, of logs that no service has open
+    Seal(seal::Arguments),
     /// Tells how long a record is kept and why, by the rule alone
     Retention(retention::Arguments),
     /// Shows the core at work on invented records, in a folder of its own
@@ -159,6 +163,7 @@ pub fn run() -> ExitCode {
         Command::Monitor(arguments) => monitor::run(arguments),
         Command::Witness(arguments) => witness::run(arguments),
         Command::Tsa(arguments) => tsa::run(arguments),
+        Command::Seal(arguments) => seal::run(arguments),
         Command::Retention(arguments) => retention::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };

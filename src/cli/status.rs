@@ -54,6 +54,13 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
             0 => "not yet".to_owned(),
             ms => show::utc(UtcMillis::new(ms)),
         };
+        let closed = match log.closed_leaf {
+            0 => "none".to_owned(),
+            leaf => {
+                let interval = show::utc(UtcMillis::new(log.closed_interval_ms));
+                format!("{interval}, by leaf {leaf}")
+            }
+        };
         let damaged = match log.damaged {
             0 => "nothing found".to_owned(),
             many => format!("{many} DAMAGED: ceralacca scrub names them"),
@@ -66,6 +73,8 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
             ("in sorted runs", log.indexed.to_string()),
             ("interval since", interval),
             ("cuts", cuts.to_owned()),
+            ("not yet closed", log.intervals_cut.to_string()),
+            ("last closed", closed),
             ("bytes on disk", log.disk_bytes.to_string()),
             ("scrubbed", scrubbed),
             ("damage", damaged),
@@ -106,6 +115,9 @@ fn to_json(status: &v1::GetStatusResponse) -> Value {
             "tree_size": log.tree_size,
             "interval_ms": log.interval_ms,
             "cuts_suspended": log.cuts_suspended,
+            "intervals_cut": log.intervals_cut,
+            "closed_interval_ms": log.closed_interval_ms,
+            "closed_leaf": log.closed_leaf,
             "indexed": log.indexed,
             "disk_bytes": log.disk_bytes,
             "witnessed_size": log.witnessed_size,

@@ -35,17 +35,18 @@ mod tree;
 pub use package::Package;
 pub use stamps::StampFacts;
 
-use crate::ambient::{Clock, Entropy};
+use crate::ambient::{Clock, Entropy, draw};
 use crate::audit::{ReadError, Reader};
 use crate::keyring::KeyError;
 use crate::record::open::RecordError;
-use crate::sequencer::{CloseError, Published, Sequencer, Span, SubmitError};
+use crate::sequencer::{CloseError, ConfirmError, Published, Sequencer, Span, SubmitError};
 use crate::store::StoreError;
 use ceralacca_evidence::cades::CadesError;
 use ceralacca_evidence::pindex::Process;
-use ceralacca_evidence::{SealSigner, StampError, Stamper};
+use ceralacca_evidence::{Imprint, SealSigner, StampError, Stamper};
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::closing::Closing;
+use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::{INTEGER_MAX, IntervalId, LeafIndex, Origin, UtcMillis};
 use ceralacca_formats::leaf::Kind;
 use ceralacca_formats::map::MapError;
@@ -101,6 +102,9 @@ pub enum SealError {
     /// The writer has stopped.
     #[error(transparent)]
     Writer(#[from] SubmitError),
+    /// An authority says another time than our clock, which cuts wait for. The operator's to mend.
+    #[error("cuts are suspended")]
+    Clock(#[from] ConfirmError),
     /// The interval cannot be closed now.
     #[error(transparent)]
     Order(#[from] CloseError),
@@ -236,6 +240,36 @@ impl Sealer {
     /// The oldest interval that was cut and is not closed.
     pub fn due(&self) -> Option<Span> {
         due(&self.reader.published())
+    }
+
+    /// Intervals that were cut and are not closed.
+    pub fn waiting(&self) -> usize {
+        let state = self.reader.published();
+        let cut = state
+            .spans
+            .iter()
+            .rev()
+            .skip_while(|span| span.cut.is_none());
+        cut.take_while(|span| span.closed.is_none()).count()
+    }
+
+    /// The last interval that was closed.
+    pub fn last_closed(&self) -> Option<Span> {
+        let state = self.reader.published();
+        let closed = state.spans.iter().rev().find(|span| span.closed.is_some());
+        closed.copied()
+    }
+
+    /// Has an authority confirm the clock, where cuts wait for that; whether they did. Cuts then go on.
+    pub fn confirm_clock(&self, authorities: &Authorities) -> Result<bool, SealError> {
+        if !self.reader.published().suspended {
+            return Ok(false);
+        }
+        let fresh: [u8; 32] = draw(&*self.entropy);
+        let imprint = Imprint::Sha256(*Sha256::of(&fresh).as_bytes());
+        let stamped = authorities.stamper.stamp(&imprint)?;
+        self.sequencer.confirm_time(stamped.time)?;
+        Ok(true)
     }
 
     /// Where packages are.

@@ -6,6 +6,8 @@
 //! 3. The static face, where an operator asks for it, has an address of its own and gives what is open to everybody.
 //! 4. Nothing personal is logged: no address, no id of a message, no query.
 
+mod attempts;
+mod closing;
 pub mod config;
 mod incoming;
 mod scrub;
@@ -17,11 +19,12 @@ pub use trust::TrustFileError;
 pub use witness::Witnesses;
 
 use crate::access::RPCS;
-use crate::ambient::{Clock, SystemClock};
+use crate::ambient::Clock;
 use crate::api::{Principals, Service};
 use crate::archive::{Archive, ArchiveError, Settings};
 use crate::cosigning::{Ask, BuildError, Cosigning};
 use crate::plain_http::{self, Limits};
+use attempts::Attempts;
 use ceralacca_formats::secret::MasterKey;
 use config::{Config, Transport};
 use incoming::Incoming;
@@ -71,6 +74,9 @@ pub enum ServeError {
     /// A file of trust material is unusable.
     #[error(transparent)]
     Trust(#[from] TrustFileError),
+    /// Nothing can be sealed or stamped with this configuration.
+    #[error("seal")]
+    Seal(#[from] seal::SealSettingsError),
     /// Witnesses cannot be asked.
     #[error(transparent)]
     Witnesses(#[from] BuildError),
@@ -100,20 +106,36 @@ pub struct Listening {
     pub static_face: Option<SocketAddr>,
 }
 
+/// What the logs of a configuration are opened with.
+pub fn settings(config: &Config) -> Result<Settings, ServeError> {
+    let mut settings = Settings {
+        object_bytes_max: config.object_bytes_max,
+        justice: config.justice.clone(),
+        witnesses: config.witnesses.as_ref().map(|w| w.rule.clone()),
+        ..Settings::default()
+    };
+    if config.seal.is_absent() {
+        tracing::warn!("NOTHING IS SEALED: there is no seal key; see [seal] of the configuration");
+        return Ok(settings);
+    }
+    let journal = Arc::new(Attempts::new(&config.data));
+    let (clock, entropy) = (Arc::clone(&settings.clock), Arc::clone(&settings.entropy));
+    let authorities = config.seal.open(clock, entropy, journal)?;
+    if authorities.stamper.is_development() || authorities.signer.is_development() {
+        tracing::warn!("DEVELOPMENT: what is sealed is not qualified, and its time not proven");
+    }
+    settings.authorities = Some(authorities);
+    Ok(settings)
+}
+
 /// Opens the logs and serves them until SIGTERM or SIGINT; `ready` hears the addresses.
 pub fn serve(
     config: Config,
     master: &MasterKey,
     ready: impl FnOnce(Listening),
 ) -> Result<(), ServeError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let settings = Settings {
-        clock: Arc::clone(&clock),
-        object_bytes_max: config.object_bytes_max,
-        justice: config.justice.clone(),
-        witnesses: config.witnesses.as_ref().map(|w| w.rule.clone()),
-        ..Settings::default()
-    };
+    let settings = settings(&config)?;
+    let clock = Arc::clone(&settings.clock);
     let archive = Arc::new(Archive::open(
         &config.data,
         &config.logs,
@@ -187,6 +209,7 @@ async fn serve_until(
         Some(witnesses) => ask(witnesses, &archive, &clock)?,
     };
     let (scrubbed, scrub_clock) = (Arc::clone(&archive), Arc::clone(&clock));
+    let (sealed, seal_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let service = Service::new(archive, config.principals, clock, config.limits);
     let mut routes = service.routes()?;
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -201,6 +224,8 @@ async fn serve_until(
         config.scrubbing,
         stops,
     ));
+    let stops = stop_face.subscribe();
+    let closing = tokio::spawn(closing::follow(sealed, seal_clock, stops));
     let mut static_address = None;
     let face = match &config.static_face {
         None => None,
@@ -245,6 +270,7 @@ async fn serve_until(
         let ended = serving.await;
         // A panic there was told; what it did not finish is done again.
         let _ = scrubbing.await;
+        let _ = closing.await;
         if let Some(face) = face {
             // A panic there is a broken invariant of ours; nothing was to be saved.
             let _ = face.await;

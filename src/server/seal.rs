@@ -2,13 +2,17 @@
 
 use super::config::ConfigError;
 use crate::ambient::{Clock, Entropy};
+use crate::seal::{self, Authorities};
 use crate::seal_key::{self, DevelopmentFiles, OpenError, Passphrase, Source};
 use crate::tsa::{BuildError, Client, Journal, Remote};
 use ceralacca_evidence::authority::{self, Authority};
 use ceralacca_evidence::certificates::MARK;
-use ceralacca_evidence::pindex::{Agent, AgentId, AgentName, Holder, HolderRole, Signatory};
+use ceralacca_evidence::pindex::{
+    Agent, AgentId, AgentName, Holder, HolderRole, Process, Signatory,
+};
 use ceralacca_evidence::tsp::{Policy, Rules};
 use ceralacca_evidence::{SealSigner, Stamper};
+use ceralacca_formats::id::UtcMillis;
 use ceralacca_pec::judge::{Material, TrustError};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
@@ -164,6 +168,36 @@ pub enum SealSettingsError {
 }
 
 impl Seal {
+    /// Whether there is anything to seal with: nothing is configured, and `init` made no development keys.
+    pub fn is_absent(&self) -> bool {
+        let development = self.development.folder();
+        self.authorities.is_empty() && !development.join("tsa.key").exists()
+    }
+
+    /// Opens the seal key, and makes the client of the authorities.
+    pub fn open(
+        &self,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Authorities, SealSettingsError> {
+        let agents = self.agents.clone();
+        Ok(Authorities {
+            stamper: self.stamper(clock, entropy, journal)?,
+            signer: self.signer()?,
+            process: Process {
+                submitter: agents.submitter,
+                holders: agents.holders,
+                signatories: agents.signatories,
+                time: UtcMillis::new(0),
+                has_time_stamp: true,
+                laws: agents.laws,
+            },
+            tolerance_ms: seal::TOLERANCE_MS,
+            file_bytes_max: seal::FILE_BYTES_MAX,
+        })
+    }
+
     /// Opens the seal key.
     pub fn signer(&self) -> Result<Arc<dyn SealSigner>, SealSettingsError> {
         Ok(seal_key::open(&self.source)?)

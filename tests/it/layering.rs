@@ -108,6 +108,7 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "serde_json",
         &[
+            "src/cli/seal.rs",
             "formats/src/canonical.rs",
             "pages/src/model.rs",
             "src/cli/fsck.rs",
@@ -186,6 +187,8 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "tracing",
         &[
+            "src/server/closing.rs",
+            "src/server/attempts.rs",
             "src/api/status.rs",
             "src/server/mod.rs",
             "src/cosigning/mod.rs",
@@ -259,6 +262,7 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "clap",
         &[
+            "src/cli/seal.rs",
             "src/cli/mod.rs",
             "src/cli/init.rs",
             "src/cli/rotate_key.rs",
@@ -291,6 +295,7 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "anyhow",
         &[
+            "src/cli/seal.rs",
             "src/cli/mod.rs",
             "src/cli/init.rs",
             "src/cli/rotate_key.rs",

@@ -24,6 +24,7 @@ mod retention;
 mod rotation;
 mod scrub;
 mod seal;
+mod seal_served;
 mod services;
 mod static_face;
 mod store;
