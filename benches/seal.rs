@@ -154,7 +154,11 @@ fn main() {
         }
     });
     let filled = begun.elapsed();
-    println!("recorded {} in {:.1} s", options.records, filled.as_secs_f64());
+    println!(
+        "recorded {} in {:.1} s",
+        options.records,
+        filled.as_secs_f64()
+    );
     test.clock.pass(DAY_MS);
     log.tick().unwrap();
     let mut authorities = sealing.authorities();
@@ -185,7 +189,10 @@ fn main() {
             );
         }
     });
-    println!("resident {before} MB before, {} MB at most", memory("VmHWM"));
+    println!(
+        "resident {before} MB before, {} MB at most",
+        memory("VmHWM")
+    );
     log.stop().unwrap();
     drop(log);
     if options.records <= 200_000 {

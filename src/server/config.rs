@@ -11,6 +11,7 @@ use super::witness::{self, Witnesses};
 use crate::access::{Grant, Principal, Role, Standing};
 use crate::api::{CertificateDigest, Limits, Principals};
 use crate::ingest::OBJECT_BYTES_MAX;
+use crate::sequencer::{Schedule, ScheduleError};
 use ceralacca_formats::id::{IdError, LogId, UtcMillis};
 use chrono::DateTime;
 use serde::Deserialize;
@@ -86,6 +87,9 @@ pub enum ConfigError {
     /// What seals or stamps is configured in part, or wrongly.
     #[error("seal: {0}")]
     Seal(String),
+    /// An interval that the law does not allow, or that does not divide the day.
+    #[error("interval: {0}")]
+    Interval(ScheduleError),
     /// A limit that is zero.
     #[error("limits: {0} must be above zero")]
     Zero(&'static str),
@@ -105,6 +109,8 @@ struct File {
     trust: TrustEntry,
     #[serde(default)]
     scrub: ScrubEntry,
+    #[serde(default)]
+    interval: IntervalEntry,
     #[serde(default)]
     limits: LimitsEntry,
     witness: Option<witness::Entry>,
@@ -163,6 +169,13 @@ struct TrustEntry {
 struct ScrubEntry {
     every_hours: Option<u64>,
     bytes_per_second: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntervalEntry {
+    seconds: Option<u64>,
+    offset_seconds: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -292,6 +305,8 @@ pub struct Config {
     pub seal: Seal,
     /// How the logs are scrubbed.
     pub scrubbing: Scrubbing,
+    /// When intervals are cut.
+    pub schedule: Schedule,
     /// The logs.
     pub logs: Vec<LogId>,
     /// Logs of the Ministry of Justice's provider.
@@ -396,11 +411,19 @@ impl Config {
                 .transpose()?,
             seal: seal::read(file.seal, file.tsa, folder, &folder.join(&file.master_key))?,
             scrubbing: scrubbing(&file.scrub)?,
+            schedule: schedule(&file.interval)?,
             logs,
             justice,
             principals,
         })
     }
+}
+
+fn schedule(entry: &IntervalEntry) -> Result<Schedule, ConfigError> {
+    let day = 24 * 60 * 60;
+    let period = entry.seconds.unwrap_or(day).saturating_mul(1000);
+    let offset = entry.offset_seconds.unwrap_or(0).saturating_mul(1000);
+    Schedule::new(period, offset).map_err(ConfigError::Interval)
 }
 
 fn scrubbing(entry: &ScrubEntry) -> Result<Scrubbing, ConfigError> {
@@ -550,6 +573,8 @@ mod tests {
             "parties",
             "until",
             "act",
+            "[interval]",
+            "offset_seconds",
             "[seal]",
             "certificates",
             "passphrase_file",
@@ -567,6 +592,19 @@ mod tests {
         ] {
             assert!(EXAMPLE.contains(field), "{field} is not explained");
         }
+    }
+
+    #[test]
+    fn an_interval_longer_than_the_law_allows_is_refused_by_its_article() {
+        let of = |seconds: u64| parse(&format!("{PLAIN}[interval]\nseconds = {seconds}\n"));
+        let refused = of(86_401).unwrap_err().to_string();
+        assert!(refused.contains("art. 10"), "{refused}");
+        assert!(of(7 * 3600).is_err());
+        assert_eq!(
+            of(3600).unwrap().schedule,
+            Schedule::new(3_600_000, 0).unwrap()
+        );
+        assert_eq!(parse(PLAIN).unwrap().schedule, Schedule::default());
     }
 
     #[test]

@@ -109,6 +109,7 @@ pub struct Listening {
 /// What the logs of a configuration are opened with.
 pub fn settings(config: &Config) -> Result<Settings, ServeError> {
     let mut settings = Settings {
+        schedule: config.schedule,
         object_bytes_max: config.object_bytes_max,
         justice: config.justice.clone(),
         witnesses: config.witnesses.as_ref().map(|w| w.rule.clone()),

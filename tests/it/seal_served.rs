@@ -59,7 +59,11 @@ fn a_server_stopped_for_three_days_cuts_and_closes_what_it_missed() {
     assert_eq!(found["intervals_cut"], 0, "{found}");
     let (open, closed) = (&found["interval_ms"], &found["closed_interval_ms"]);
     let (open, closed) = (open.as_u64().unwrap(), closed.as_u64().unwrap());
-    assert_eq!(open - closed, DAY_MS, "every interval but the open one is closed");
+    assert_eq!(
+        open - closed,
+        DAY_MS,
+        "every interval but the open one is closed"
+    );
     let packages = served.installation.log(LOG).join("packages");
     assert_eq!(std::fs::read_dir(packages).unwrap().count(), 3);
     let told = out(&served.command(folder.path(), &["status"]).output().unwrap());
@@ -71,7 +75,10 @@ fn seal_closes_logs_at_rest_and_says_that_the_time_is_not_proven() {
     let installation = stopped(2);
     let seal = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
-        command.arg("seal").arg("--config").arg(installation.path("c.toml"));
+        command
+            .arg("seal")
+            .arg("--config")
+            .arg(installation.path("c.toml"));
         command.args(arguments).output().unwrap()
     };
     let output = seal(&["--json"]);
@@ -83,7 +90,10 @@ fn seal_closes_logs_at_rest_and_says_that_the_time_is_not_proven() {
     // An epoch record and thirty; then the next writer's epoch, and that its clock was suspended and confirmed.
     assert_eq!(closed[0]["records"], 34);
     let output = seal(&[]);
-    assert_eq!((status(&output), &out(&output)[..]), (0, "0 intervals closed\n"));
+    assert_eq!(
+        (status(&output), &out(&output)[..]),
+        (0, "0 intervals closed\n")
+    );
     assert!(check_directory(&installation.log(LOG)).is_clean());
     std::fs::remove_dir_all(installation.path("sviluppo")).unwrap();
     let output = seal(&[]);

@@ -20,6 +20,7 @@ whole; the next demo replaces it.
 ceralacca.toml        the configuration the service ran with
 data/                 the archive: one log in RocksDB, everything personal in it encrypted
 master.key            the key all of it is encrypted under; beside the data, never inside
+sviluppo/             keys that seal and stamp in development: nothing made with them is qualified
 verifier.key          the public key that verifies the log's checkpoints
 mail/                 whole PEC transactions of invented providers, as they were imported
 root.pem              the authority of those providers' certificates, thrown away after the demo
@@ -33,10 +34,11 @@ server.log            what the service logged
 ";
 
 /// All that a demo leaves, beside `ABOUT.txt`.
-const LEFT: [&str; 12] = [
+const LEFT: [&str; 13] = [
     "ceralacca.toml",
     "data",
     "master.key",
+    "sviluppo",
     "verifier.key",
     "mail",
     "root.pem",
