@@ -16,7 +16,8 @@
 //! - [`secret`], [`encrypt`]: class secrets, derived keys; compress, then encrypt
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
 //! - [`map`]: which identificativi an interval holds, and which not
-//! - [`log_file`], [`catalogue`], [`closing`]: the files of a closed interval, and the leaf that closes it
+//! - [`log_file`], [`catalogue`], [`closing`]: the files of a closed interval, and the leaf that closes it;
+//!   [`renewal`]: the leaf that says that its evidence was renewed
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
 //! - [`rotation`]: the keys of a log, followed from the first
@@ -54,6 +55,7 @@ pub mod oracle;
 pub mod policy;
 pub mod promise;
 pub mod proof;
+pub mod renewal;
 pub mod rotation;
 pub mod sample;
 pub mod secret;

@@ -24,11 +24,13 @@
 //!
 //! # Map
 //! - this file: keys, values, nodes; [`Subtree`] builds roots; [`proof`]: presence and absence; [`file`](mod@file):
-//!   the stored form
+//!   the stored form; [`answer`]: what a closed interval says, checked against its closing leaf
 
+pub mod answer;
 pub mod file;
 pub mod proof;
 
+pub use answer::{MapAnswer, MapAnswerError};
 pub use file::{MapFile, MapFileError, MapWriter};
 pub use proof::{MapProof, MapProofError};
 

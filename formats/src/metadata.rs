@@ -13,6 +13,7 @@
 use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text};
 use crate::closing::{Closing, INTERVAL_CLOSED};
 use crate::digest::Sha256;
+use crate::renewal::{EVIDENCE_RENEWED, EvidenceRenewed};
 use crate::source::{LogFile, Migrated, SourceLine, TimeStamp};
 use std::borrow::Cow;
 
@@ -243,6 +244,8 @@ pub enum CustodyRecord {
     },
     /// An interval was closed: its package is complete (`closing`).
     IntervalClosed(Box<Closing>),
+    /// Evidence was renewed (`renewal`).
+    EvidenceRenewed(EvidenceRenewed),
     /// No authority gave a time-stamp: an interval that was cut stays unclosed. Recorded once for each interval.
     StampOutage {
         /// Start instant of the interval, milliseconds since 1970.
@@ -269,7 +272,8 @@ pub enum Metadata {
     /// `"type":"migration-detail"`.
     MigrationDetail(MigrationDetail),
     /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
-    /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`, `"interval-closed"`, `"stamp-outage"`.
+    /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`, `"interval-closed"`, `"evidence-renewed"`,
+    /// `"stamp-outage"`.
     Custody(CustodyRecord),
 }
 
@@ -553,6 +557,7 @@ impl CustodyRecord {
                 w.text("type", KEY_ROTATION.as_bytes());
             }
             Self::IntervalClosed(closing) => closing.write(w, schema),
+            Self::EvidenceRenewed(renewed) => renewed.write(w, schema),
             Self::StampOutage {
                 interval_ms,
                 waiting_ms,
@@ -608,6 +613,7 @@ impl CustodyRecord {
                 let closing = Closing::read(r);
                 Some(closing.map(|closing| Self::IntervalClosed(Box::new(closing))))
             }
+            EVIDENCE_RENEWED => Some(EvidenceRenewed::read(r).map(Self::EvidenceRenewed)),
             "stamp-outage" => Some(need(r, "interval_ms").and_then(|interval_ms| {
                 let waiting_ms = need(r, "waiting_ms")?;
                 Ok(Self::StampOutage {
@@ -728,6 +734,9 @@ impl Metadata {
             }
             Self::Custody(CustodyRecord::IntervalClosed(_)) => {
                 take(Field::Event, INTERVAL_CLOSED.as_bytes());
+            }
+            Self::Custody(CustodyRecord::EvidenceRenewed(_)) => {
+                take(Field::Event, EVIDENCE_RENEWED.as_bytes());
             }
             Self::DisclosureDetail(_) | Self::MigrationDetail(_) | Self::Custody(_) => {}
         }

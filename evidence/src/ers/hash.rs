@@ -122,7 +122,8 @@ impl Document {
         Self(algorithms.iter().map(|a| Hash::of(*a, octets)).collect())
     }
 
-    pub(super) fn hash(&self, algorithm: DigestAlgorithm) -> Result<Hash, RecordError> {
+    /// Its hash by an algorithm.
+    pub fn hash(&self, algorithm: DigestAlgorithm) -> Result<Hash, RecordError> {
         let hash = self.0.iter().find(|hash| hash.algorithm == algorithm);
         hash.copied().ok_or(RecordError::NoHash(algorithm))
     }

@@ -108,6 +108,20 @@ impl ArchiveTimeStamp {
         })
     }
 
+    /// The octets, as a record holds them.
+    pub fn to_der(&self) -> &[u8] {
+        &self.whole
+    }
+
+    /// Reads one that was kept by itself: total.
+    pub fn from_der(octets: &[u8]) -> Result<Self, RecordError> {
+        if octets.len() > RECORD_BYTES_MAX {
+            return Err(RecordError::TooLarge(octets.len()));
+        }
+        let value = der::only(octets).ok_or(RecordError::Malformed("archiveTimeStamp"))?;
+        Self::read(value)
+    }
+
     /// The algorithm of the tree.
     pub fn algorithm(&self) -> DigestAlgorithm {
         self.algorithm

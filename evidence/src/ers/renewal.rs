@@ -17,9 +17,10 @@ mod words;
 
 use super::table::{Subject, Table};
 use super::verify::VerifiedStamp;
+use super::{ArchiveTimeStamp, RecordError};
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_pec::DigestAlgorithm;
-use ceralacca_pec::tsp::SignedWith;
+use ceralacca_pec::tsp::{SignedWith, Token};
 
 const DAY_MS: u64 = 86_400_000;
 /// The least margin, in days: six months.
@@ -62,6 +63,26 @@ pub struct Held {
 }
 
 impl Held {
+    /// Of an archive time-stamp by its own word: its chain up to whichever certificate, of those in the token and of
+    /// these, is self-issued. Enough for a plan; it vouches for nothing.
+    pub fn by_its_own_word(
+        name: &str,
+        stamp: &ArchiveTimeStamp,
+        certificates: &[Vec<u8>],
+    ) -> Result<Self, RecordError> {
+        let token = Token::read(stamp.token()).map_err(RecordError::Token)?;
+        let verified = token.by_its_own_word(certificates);
+        let verified = verified.map_err(RecordError::Token)?;
+        let millis = |ms: i64| UtcMillis::new(u64::try_from(ms).unwrap_or(0));
+        Ok(Self {
+            name: name.to_owned(),
+            hash: stamp.algorithm(),
+            time: millis(verified.info.gen_ms),
+            signatures: verified.signatures,
+            certificates_until: millis(verified.valid_until_ms),
+        })
+    }
+
     /// Of the last archive time-stamp of a record that was verified.
     pub fn of(name: &str, stamp: &VerifiedStamp) -> Self {
         Self {

@@ -109,6 +109,11 @@ impl Authority {
         Self::trust_of(&[self])
     }
 
+    /// The certificates that its chains end in.
+    pub fn certificates(&self) -> Vec<Vec<u8>> {
+        vec![self.root.clone()]
+    }
+
     /// Trust in several.
     pub fn trust_of(all: &[&Self]) -> Trust {
         Trust::new(Material {

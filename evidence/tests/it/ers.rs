@@ -4,8 +4,8 @@ use crate::authority::Authority;
 use crate::interval::*;
 use ceralacca_evidence::ers::renewal::{Action, Held, Margin, plan};
 use ceralacca_evidence::ers::{
-    Check, Coverage, Document, EvidenceRecord, Hash, RecordError, ReducedTree, Table, Verified,
-    VerifyError, verify,
+    ArchiveTimeStamp, Check, Coverage, Document, EvidenceRecord, Hash, RecordError, ReducedTree,
+    Table, Verified, VerifyError, verify,
 };
 use ceralacca_pec::DigestAlgorithm::{Sha256, Sha512};
 use ceralacca_pec::judge::Trust;
@@ -40,6 +40,28 @@ fn a_record_says_when_its_documents_existed_and_until_when_each_stamp_holds() {
     let step = plan(&[held], &Table::built_in(), Margin::default(), year(2099)).remove(0);
     assert_eq!(step.action, Action::TimeStamp);
     assert!(!step.is_due(), "{}", step.english());
+}
+
+#[test]
+fn a_stamp_kept_by_itself_is_the_one_in_the_record_and_says_what_it_rests_on() {
+    if !is_openssl_there() {
+        return;
+    }
+    let mut interval = Interval::closed(Authority::new(2100, 3));
+    interval.renew_time_stamp();
+    let verified = interval.check(&interval.file, &[FILE]).unwrap();
+    let last = interval.file.last().unwrap();
+    let kept = ArchiveTimeStamp::from_der(last.to_der()).unwrap();
+    assert_eq!(kept, *last);
+    let roots = interval.tsa.certificates();
+    let said = Held::by_its_own_word("x", &kept, &roots).unwrap();
+    assert_eq!(said, Held::of("x", verified.stamps.last().unwrap()));
+    let mut twin = last.to_der().to_vec();
+    *twin.last_mut().unwrap() ^= 1;
+    let twin = ArchiveTimeStamp::from_der(&twin).unwrap();
+    assert!(Held::by_its_own_word("x", &twin, &roots).is_err());
+    assert!(ArchiveTimeStamp::from_der(&last.to_der()[1..]).is_err());
+    assert!(ArchiveTimeStamp::from_der(&[last.to_der(), &[0]].concat()).is_err());
 }
 
 #[test]

@@ -36,7 +36,7 @@ use crate::judge::path::Search;
 use crate::judge::revocation::Crl;
 use crate::judge::said::of_chain;
 use crate::judge::verify::AlgorithmId;
-use crate::judge::{Ground, Revocation, SignatureAlgorithm, Signer, Times, Trust};
+use crate::judge::{Ground, Material, Revocation, SignatureAlgorithm, Signer, Times, Trust};
 
 /// The longest answer that is read: tokens with their certificates and CRLs have some kilobytes.
 pub const TOKEN_BYTES_MAX: usize = 4 << 20;
@@ -263,6 +263,27 @@ impl<'a> Token<'a> {
     /// The token itself, without the answer around it.
     pub fn der(&self) -> &'a [u8] {
         self.der
+    }
+
+    /// What it rests on by its own word: its chain up to whichever certificate, of those in it and of these, is
+    /// self-issued. It says when it must be renewed, and vouches for nothing.
+    pub fn by_its_own_word(&self, certificates: &[Vec<u8>]) -> Result<Verified, Refusal> {
+        let data = SignedData::read(self.der).map_err(|_| Refusal::NotAToken)?;
+        let own = data.certificates.iter().map(|der| der.to_vec());
+        let all = own.chain(certificates.iter().cloned()).filter_map(|der| {
+            let read = Certificate::read(&der)?;
+            let is_self_issued = read.issuer.whole == read.subject.whole;
+            Some((is_self_issued, der))
+        });
+        let (roots, others): (Vec<_>, Vec<_>) = all.partition(|(is_root, _)| *is_root);
+        let ders = |all: Vec<(bool, Vec<u8>)>| all.into_iter().map(|(_, der)| der).collect();
+        let material = Material {
+            anchors: ders(roots),
+            intermediates: ders(others),
+            ..Material::default()
+        };
+        let trust = Trust::new(material).map_err(|_| Refusal::NotAToken)?;
+        self.verify(&self.info.imprint, &trust, Times::default())
     }
 
     /// Verifies it over octets with this digest, made with [`Info::algorithm`].
