@@ -12,7 +12,7 @@ use crate::desk::Desk;
 use crate::disclosure::Disclosures;
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{self, KeyError, Keyring};
-use crate::seal::{Authorities, Probe, SealError, Sealed, Sealer};
+use crate::seal::{Authorities, Probe, RenewalRules, Renewed, SealError, Sealed, Sealer};
 use crate::sequencer::{
     ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, Span, SubmitError,
     WriterError,
@@ -27,6 +27,7 @@ use crate::store::{Batch, Store, StoreError};
 use crate::tiles::Face;
 use crate::trust::{Bundle, TrustCell};
 use crate::witnessed::{Rule, WitnessState, Witnessed};
+use ceralacca_evidence::Stamper;
 use ceralacca_formats::acknowledgement::Acknowledgement;
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
@@ -356,7 +357,8 @@ impl Log {
     pub fn desk<'a, A>(&'a self, permit: &'a Permit<A>) -> Result<Desk<'a, A>, Denied> {
         self.check(permit)?;
         let (reader, disclosures) = (&self.reader, &self.disclosures);
-        Ok(Desk::new(reader, disclosures, &self.witnessed, permit))
+        let (witnessed, sealer) = (&self.witnessed, &self.sealer);
+        Ok(Desk::new(reader, disclosures, witnessed, sealer, permit))
     }
 
     /// What of it is open to everybody, without a permit: hashes under its published checkpoint.
@@ -435,6 +437,17 @@ impl Log {
     ) -> Result<Option<Sealed>, SealError> {
         let trust = self.ingest.trust_set();
         self.sealer.close_next(authorities, trust, probe)
+    }
+
+    /// Does the most urgent renewal of evidence that is due, or goes on with one under way; `None` where nothing is due.
+    /// `probe` is for tests, as above.
+    pub fn renew_next(
+        &self,
+        rules: &RenewalRules,
+        stamper: &dyn Stamper,
+        probe: &Probe,
+    ) -> Result<Option<Renewed>, SealError> {
+        self.sealer.renew_next(rules, stamper, probe)
     }
 
     /// Who signs and stamps for it; none where none is configured.

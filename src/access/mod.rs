@@ -90,11 +90,13 @@ pub enum ActName {
     Migrate,
     /// Have everything that is held checked while it is in use.
     Scrub,
+    /// See how many records of each type of event there are.
+    Totals,
 }
 
 impl ActName {
     /// Every act.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Submit,
         Self::Checkpoint,
         Self::Prove,
@@ -104,6 +106,7 @@ impl ActName {
         Self::Status,
         Self::Migrate,
         Self::Scrub,
+        Self::Totals,
     ];
 
     /// The roles that allow it, the plainest first: the first one that a principal has is recorded.
@@ -117,6 +120,7 @@ impl ActName {
             Self::Search | Self::Reissue => &[Provider, Court],
             Self::Status => &[Provider, Auditor, Operator, Monitor],
             Self::Migrate | Self::Scrub => &[Operator],
+            Self::Totals => &[Provider, Auditor, Operator],
         }
     }
 }
@@ -156,7 +160,9 @@ acts! {
     /// [`ActName::Migrate`].
     Migrate,
     /// [`ActName::Scrub`].
-    Scrub
+    Scrub,
+    /// [`ActName::Totals`].
+    Totals
 }
 
 /// What an act of a court allows its bearer to see.
@@ -424,6 +430,7 @@ mod tests {
                 allows::<Status>(role),
                 allows::<Migrate>(role),
                 allows::<Scrub>(role),
+                allows::<Totals>(role),
             ];
             let expected = ActName::ALL.map(|act| act.roles().contains(&role));
             assert_eq!(found, expected, "{role:?}");

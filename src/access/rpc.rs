@@ -18,6 +18,7 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Audit/GetInclusionProofs", ActName::Prove),
     ("ceralacca.v1.Audit/GetSample", ActName::Prove),
     ("ceralacca.v1.Audit/GetConsistencyProof", ActName::Prove),
+    ("ceralacca.v1.Audit/GetMapProof", ActName::Read),
     ("ceralacca.v1.Trace/Search", ActName::Search),
     ("ceralacca.v1.Trace/GetTransaction", ActName::Search),
     ("ceralacca.v1.Trace/CheckBriefReceipt", ActName::Search),
@@ -26,6 +27,7 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Operations/DeclareMigration", ActName::Migrate),
     ("ceralacca.v1.Operations/StartScrub", ActName::Scrub),
     ("ceralacca.v1.Operations/GetScrub", ActName::Scrub),
+    ("ceralacca.v1.Operations/GetTotals", ActName::Totals),
 ];
 
 /// The act of an RPC.

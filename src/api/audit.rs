@@ -2,7 +2,7 @@
 
 use super::v1::audit_server::Audit as Rpc;
 use super::v1::get_checkpoint_request::Which;
-use super::{Service, convert, status, streams, v1};
+use super::{Service, convert, presence, status, streams, v1};
 use crate::access::{Checkpoint, Prove, Read};
 use crate::audit::Within;
 use crate::desk::{Desk, HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf, ROTATIONS_PAGE};
@@ -85,6 +85,8 @@ fn proofs(proven: &[ProvenLeaf]) -> Vec<v1::InclusionProof> {
 impl Rpc for Service {
     type WatchCheckpointsStream = BoxStream<'static, Result<v1::WatchCheckpointsResponse, Status>>;
     type GetLeavesStream = BoxStream<'static, Result<v1::GetLeavesResponse, Status>>;
+
+    type GetMapProofStream = BoxStream<'static, Result<v1::GetMapProofResponse, Status>>;
 
     async fn get_checkpoint(
         &self,
@@ -262,5 +264,16 @@ impl Rpc for Service {
             })
         };
         self.at_desk(permit, read).await
+    }
+
+    async fn get_map_proof(
+        &self,
+        request: Request<v1::GetMapProofRequest>,
+    ) -> Result<Response<Self::GetMapProofStream>, Status> {
+        let caller = self.caller(&request)?;
+        let request = request.into_inner();
+        let permit = self.permit::<Read>(&caller, &request.log)?;
+        let answers = presence::answers(self, permit, &request).await?;
+        Ok(Response::new(answers))
     }
 }

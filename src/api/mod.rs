@@ -19,6 +19,7 @@ mod convert;
 mod cut;
 mod import;
 mod operations;
+mod presence;
 mod reissue;
 mod status;
 mod streams;

@@ -2,9 +2,11 @@
 
 use super::v1::operations_server::Operations as Rpc;
 use super::{STATEMENT_BYTES_MAX, Service, convert, status, v1};
-use crate::access::{Migrate, Scrub, Status as StatusAct, authorize};
+use crate::access::{Migrate, Scrub, Status as StatusAct, Totals, authorize};
 use crate::audit::scrub::{Finding, Report};
+use crate::desk::{Desk, PeriodTotals};
 use crate::witnessed::WitnessState;
+use ceralacca_formats::id::UtcMillis;
 use tonic::{Request, Response, Status};
 
 fn witness(state: &WitnessState) -> v1::WitnessStatus {
@@ -130,6 +132,44 @@ impl Rpc for Service {
         let report = self.log(&permit)?.scrub_report(&permit);
         let report = report.map_err(|_| status::denied())?;
         Ok(Response::new(scrubbed(&report)))
+    }
+
+    async fn get_totals(
+        &self,
+        request: Request<v1::GetTotalsRequest>,
+    ) -> Result<Response<v1::GetTotalsResponse>, Status> {
+        let caller = self.caller(&request)?;
+        let request = request.into_inner();
+        let permit = self.permit::<Totals>(&caller, &request.log)?;
+        if request.until_ms <= request.from_ms {
+            let why = "the period ends before it begins";
+            return Err(status::invalid("until_ms", "RANGE_EMPTY", why));
+        }
+        let read = move |desk: &Desk<'_, Totals>| {
+            let [from, until] = [request.from_ms, request.until_ms].map(UtcMillis::new);
+            let found = desk.totals(from, until, request.partial);
+            Ok(totals(&found.map_err(status::desk)?))
+        };
+        self.at_desk(permit, read).await
+    }
+}
+
+fn totals(found: &PeriodTotals) -> v1::GetTotalsResponse {
+    let counts = found.counts.iter().map(|((class, words), count)| {
+        let (event, direction) = words.split_once(' ').unwrap_or((words, ""));
+        v1::EventTotal {
+            class: class.word().to_owned(),
+            event: event.to_owned(),
+            direction: direction.to_owned(),
+            count: *count,
+        }
+    });
+    v1::GetTotalsResponse {
+        intervals: found.intervals,
+        from_ms: found.span.map_or(0, |(from, _)| from.get()),
+        until_ms: found.span.map_or(0, |(_, until)| until.get()),
+        not_closed_ms: found.not_closed.iter().map(|id| id.get()).collect(),
+        totals: counts.collect(),
     }
 }
 

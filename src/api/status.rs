@@ -9,6 +9,7 @@ use crate::desk::{DeskError, TokenError};
 use crate::ingest::IngestError;
 use crate::record::open::RecordError;
 use crate::record::upload::RestageError;
+use crate::seal::SealError;
 use crate::sequencer::SubmitError;
 use crate::store::StoreError;
 use ceralacca_formats::sample::SampleError;
@@ -340,6 +341,18 @@ pub(super) fn desk(error: DeskError) -> Status {
                 &numbers,
             )
         }
+        DeskError::TooMany { limit, .. } => {
+            let numbers = [("limit", limit)];
+            let message = error.to_string();
+            with(Code::InvalidArgument, "TOO_MANY", message, &numbers)
+        }
+        DeskError::NotClosed { first, intervals } => {
+            let numbers = [("interval_ms", first.get()), ("intervals", intervals)];
+            let message = error.to_string();
+            let code = Code::FailedPrecondition;
+            with(code, "INTERVALS_NOT_CLOSED", message, &numbers)
+        }
+        DeskError::Package(error) => package(error),
         DeskError::Sample(error) => sample(error),
         DeskError::NotWitnessed => with(Code::Unavailable, "NOT_WITNESSED", error.to_string(), &[]),
         DeskError::Read(error) => read(error),
@@ -351,6 +364,18 @@ pub(super) fn desk(error: DeskError) -> Status {
                 "the disclosure could not be recorded, so nothing is shown".to_owned(),
                 &[],
             )
+        }
+    }
+}
+
+/// A package that is not whole is an alarm; a store that fails is told as everywhere.
+fn package(error: SealError) -> Status {
+    match error {
+        SealError::Store(error) => store(&error),
+        SealError::Read(error) => read(error),
+        other => {
+            tracing::error!(error = chain(&other), "read a package");
+            damaged("the package of the interval is not what was closed: an alarm".to_owned())
         }
     }
 }

@@ -15,17 +15,19 @@
 //! # Map, in reading order
 //! - [`rotate_key`], [`follow_key`]: a command each, for who runs a log and who audits it; [`rotations`]: the files between
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
-//! - [`audit`]: the auditor's, checked with the log's key alone
+//! - [`audit`]: the auditor's, checked with the log's key alone; [`absence`]: that a transaction is not in the log
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`scrub`],
-//!   [`status`]: a command each, clients of a served archive
+//!   [`status`], [`totals`]: a command each, clients of a served archive
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
 //! - [`seal`]: intervals closed, of logs at rest
+//! - [`renew`]: evidence that must be renewed
 //! - [`retention`]: how long a record is kept, by the rule alone
 //! - [`witness`]: a witness of checkpoints, run by others; [`tsa`]: the development time-stamping authority
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
 //! - [`key`]: the file of the master key; [`output`]: files that appear whole
 //! - [`show`]: times, text from outside, progress
 
+pub mod absence;
 pub mod audit;
 pub mod demo;
 pub mod follow_key;
@@ -41,6 +43,7 @@ pub mod prove;
 pub mod proven;
 pub mod reissue;
 pub mod remote;
+pub mod renew;
 pub mod retention;
 pub mod rotate_key;
 pub mod rotations;
@@ -50,6 +53,7 @@ pub mod search;
 pub mod serve;
 pub mod show;
 pub mod status;
+pub mod totals;
 pub mod transaction;
 pub mod tsa;
 pub mod verify;
@@ -112,8 +116,14 @@ enum Command {
     Reissue(reissue::Arguments),
     /// Checks a served archive with its key alone: checkpoints, leaves, proofs, samples; hashes only
     Audit(audit::Arguments),
+    /// Proves, with the log's key alone, whether closed intervals hold a transaction
+    Absence(absence::Arguments),
     /// Has a served archive check everything that a log holds while it is in use, and shows what is damaged
     Scrub(scrub::Arguments),
+    /// Explains which evidence must be renewed, and renews it; the log must not be in use
+    Renew(renew::Arguments),
+    /// Counts the records of a period as closed intervals state them, for a supervisor's report
+    Totals(totals::Arguments),
     /// Tells how a served archive fares
     Status(status::Arguments),
     /// Follows the rotations of a log's key from one that was pinned, and prints the one that signs today
@@ -156,7 +166,10 @@ pub fn run() -> ExitCode {
         Command::Prove(arguments) => prove::run(arguments),
         Command::Reissue(arguments) => reissue::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
+        Command::Absence(arguments) => absence::run(arguments),
         Command::Scrub(arguments) => scrub::run(arguments),
+        Command::Renew(arguments) => renew::run(arguments),
+        Command::Totals(arguments) => totals::run(arguments),
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::VerifyAck(arguments) => verify_ack::run(arguments),

@@ -318,6 +318,16 @@ impl Remote {
         Ok(answer.into_inner())
     }
 
+    /// What closed intervals say of an identificativo, one after another.
+    pub async fn map_proof(
+        &self,
+        mut request: v1::GetMapProofRequest,
+    ) -> Answered<Pieces<v1::GetMapProofResponse>> {
+        request.log.clone_from(&self.log);
+        let answers = self.audit().get_map_proof(request).await?;
+        Ok(Pieces(answers.into_inner()))
+    }
+
     /// A page of a search.
     pub async fn search(&self, mut request: v1::SearchRequest) -> Answered<v1::SearchResponse> {
         request.log.clone_from(&self.log);
@@ -362,6 +372,16 @@ impl Remote {
         let mut client = OperationsClient::new(self.channel.clone());
         let answer = client.get_status(v1::GetStatusRequest {}).await?;
         Ok(answer.into_inner())
+    }
+
+    /// Records of a period, as closing leaves count them.
+    pub async fn totals(
+        &self,
+        mut request: v1::GetTotalsRequest,
+    ) -> Answered<v1::GetTotalsResponse> {
+        request.log.clone_from(&self.log);
+        let mut client = OperationsClient::new(self.channel.clone());
+        Ok(client.get_totals(request).await?.into_inner())
     }
 
     /// Batches as they come, and their answers in the same order. The first batch must be in the channel already:

@@ -3,9 +3,10 @@
 //! ```text
 //! Permit<Checkpoint>  checkpoints, and the rotations of the key that signs them
 //! Permit<Prove>    leaves, inclusion and consistency proofs, samples: hashes only, no disclosure
-//! Permit<Read>     a record by its index or the hash of its leaf
+//! Permit<Read>     a record by its index or the hash of its leaf; whether closed intervals hold an identificativo
 //! Permit<Search>   the trace
 //! Permit<Reissue>  an object's exact bytes
+//! Permit<Totals>   records by type of event, in numbers
 //! ```
 //!
 //! # Invariants
@@ -14,21 +15,26 @@
 //! 3. Who may not see a record gets one and the same answer whether it exists or not ([`DeskError::NotShown`]).
 
 mod brief;
+mod presence;
 mod proofs;
 mod reissue;
 mod search;
+mod totals;
 mod transaction;
 
 pub use brief::BriefCheck;
+pub use presence::{Asked, INTERVALS_MAX, IntervalState, OfInterval, RECORDS_MAX};
 pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf, ROTATIONS_PAGE};
 pub use reissue::Duplicato;
 pub use search::{Page, PageToken, READS_MAX, SearchQuery, TokenError};
+pub use totals::PeriodTotals;
 pub use transaction::{Step, Story};
 
 use crate::access::{Permit, Read};
 use crate::audit::{ReadError, Reader};
 use crate::disclosure::Disclosures;
 use crate::record::open::{Opened, RecordError};
+use crate::seal::{SealError, Sealer};
 use crate::sequencer::{Published, SubmitError};
 use crate::witnessed::Witnessed;
 use ceralacca_formats::checkpoint::Checkpoint;
@@ -58,6 +64,25 @@ pub enum DeskError {
         /// The most, in bytes.
         limit: u64,
     },
+    /// More is asked of at once than is followed. Ask of less.
+    #[error("over {limit} {what} at once")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The most.
+        limit: u64,
+    },
+    /// Intervals of the period are not closed. Ask again when they are, or for a part.
+    #[error("{intervals} intervals of the period are not closed, the first {first}")]
+    NotClosed {
+        /// The first of them.
+        first: IntervalId,
+        /// How many.
+        intervals: u64,
+    },
+    /// A package cannot be read.
+    #[error("read a package")]
+    Package(#[from] SealError),
     /// There is no such sample.
     #[error(transparent)]
     Sample(#[from] SampleError),
@@ -113,6 +138,7 @@ fn companion(index: LeafIndex, metadata: &Metadata) -> Option<LeafIndex> {
 pub struct Desk<'a, A> {
     reader: &'a Reader,
     disclosures: &'a Disclosures,
+    sealer: &'a Sealer,
     permit: &'a Permit<A>,
     published: Arc<Published>,
     shown: Option<Arc<Checkpoint>>,
@@ -124,6 +150,7 @@ impl<'a, A> Desk<'a, A> {
         reader: &'a Reader,
         disclosures: &'a Disclosures,
         witnessed: &Witnessed,
+        sealer: &'a Sealer,
         permit: &'a Permit<A>,
     ) -> Self {
         // In this order, so that what is witnessed is not beyond what is published.
@@ -136,6 +163,7 @@ impl<'a, A> Desk<'a, A> {
             witnessed: last,
             reader,
             disclosures,
+            sealer,
             permit,
         }
     }

@@ -28,7 +28,7 @@ const SCANNED: &str = "scanned.json";
 const PINDEX: &str = "PIndex.xml";
 const SIGNED: &str = "PIndex.xml.p7m";
 const PINDEX_STAMP: &str = "PIndex";
-const SMALL_BYTES_MAX: usize = 32 << 20;
+pub(super) const SMALL_BYTES_MAX: usize = 32 << 20;
 
 /// An interval under closing.
 pub(super) struct Under<'a> {

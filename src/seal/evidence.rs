@@ -25,7 +25,7 @@ pub(super) const TREE: &str = "evidence-tree.bin";
 pub(super) const STAMP: &str = "evidence";
 pub(super) const RECORD: &str = "package.ers";
 const SHA256: DigestAlgorithm = DigestAlgorithm::Sha256;
-const RECORD_BYTES_MAX: usize = 16 << 20;
+pub(super) const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// The files of the package group: what names nobody, and outlives every class.
 pub(super) const PACKAGE_GROUP: [&str; 6] = [
@@ -42,7 +42,7 @@ fn hash(digest: &Sha256) -> Result<Hash, SealError> {
     hash.ok_or(SealError::Corrupt("a digest"))
 }
 
-fn tree_failed(error: TreeError<SealError>) -> SealError {
+pub(super) fn tree_failed(error: TreeError<SealError>) -> SealError {
     match error {
         TreeError::Storage(error) => error,
         other => SealError::Evidence(other.to_string()),

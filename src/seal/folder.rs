@@ -220,6 +220,17 @@ impl Folder {
         Ok(None)
     }
 
+    /// Whether a plain file is there: whole, as all are.
+    pub fn has(&self, name: &str) -> bool {
+        self.path.join(name).is_file()
+    }
+
+    /// Opens a plain file that must be there.
+    pub fn open_plain(&self, name: &str) -> Result<FileReader, FolderError> {
+        let file = File::open(self.path.join(name)).map_err(io("open", name))?;
+        FileReader::plain(file, name)
+    }
+
     /// Names in a folder below this one, and whether each is a folder; in order. None where it is not there.
     pub fn names(&self, below: &str) -> Result<Vec<(String, bool)>, FolderError> {
         let entries = match std::fs::read_dir(self.path.join(below)) {

@@ -20,19 +20,26 @@
 //! of the folder and the closing leaf the package is there and the interval is CUT: the leaf follows.
 //!
 //! - `folder`: files of a package; `tree`, `scan`, `spill`: what is made of the records; `stamps`, `index`,
-//!   `evidence`: what makes it provable; `closing`: the steps; `package`: what was closed, read
+//!   `evidence`: what makes it provable; `closing`: the steps; `package`, `map`, `record`: what was closed, read;
+//!   `renewal`, `renewal_plan`: its evidence, renewed
 
 mod closing;
 mod evidence;
 pub mod folder;
 mod index;
+mod map;
 mod package;
+mod record;
+mod renewal;
+mod renewal_plan;
 mod scan;
 mod spill;
 mod stamps;
 mod tree;
 
 pub use package::Package;
+pub use record::EvidenceGroup;
+pub use renewal::{Planned, RenewalRules, Renewed};
 pub use stamps::StampFacts;
 
 use crate::ambient::{Clock, Entropy, draw};
@@ -187,6 +194,16 @@ impl Probe {
         "catalogue",
         "rename",
         "leaf",
+    ];
+
+    /// The steps of a renewal, in order.
+    pub const RENEWAL_STEPS: [&'static str; 6] = [
+        "renewal tree",
+        "renewal stamp",
+        "renewal package",
+        "renewal catalogue",
+        "renewal leaf",
+        "renewal end",
     ];
 
     fn at(&self, step: &'static str) -> Result<(), SealError> {

@@ -2,7 +2,7 @@
 
 use super::SealError;
 use super::closing::CATALOGUE;
-use super::folder::{FileReader, Folder, Secrets};
+use super::folder::{FileReader, Folder};
 use crate::audit::Reader;
 use crate::sequencer::Span;
 use ceralacca_formats::catalogue::{CATALOGUE_BYTES_MAX, Catalogue};
@@ -11,11 +11,11 @@ use ceralacca_formats::digest::Sha256;
 
 /// The package of a closed interval.
 pub struct Package {
-    reader: Reader,
-    folder: Folder,
-    span: Span,
+    pub(super) reader: Reader,
+    pub(super) folder: Folder,
+    pub(super) span: Span,
     closing: Closing,
-    catalogue: Catalogue,
+    pub(super) catalogue: Catalogue,
     octets: Vec<u8>,
 }
 
@@ -68,12 +68,7 @@ impl Package {
         if self.catalogue.file(path).is_none() {
             return Ok(None);
         }
-        let secrets = Secrets {
-            keyring: self.reader.keyring(),
-            store: self.reader.store(),
-            interval: self.span.id,
-        };
-        let file = self.folder.open(path, &secrets)?;
+        let file = self.folder.open(path, &self.secrets())?;
         match file {
             None => Err(SealError::Corrupt("a file of a package is missing")),
             some => Ok(some),

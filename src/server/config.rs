@@ -12,6 +12,7 @@ use crate::access::{Grant, Principal, Role, Standing};
 use crate::api::{CertificateDigest, Limits, Principals};
 use crate::ingest::OBJECT_BYTES_MAX;
 use crate::sequencer::{Schedule, ScheduleError};
+use ceralacca_evidence::ers::Table;
 use ceralacca_formats::id::{IdError, LogId, UtcMillis};
 use chrono::DateTime;
 use serde::Deserialize;
@@ -457,6 +458,18 @@ fn above<T: Default + PartialEq>(
     }
 }
 
+/// Reads a table of algorithms.
+pub(super) fn table(path: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Syntax {
+        path: path.to_owned(),
+        message: one_line(&text, &error),
+    })
+}
+
 fn one_line(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let message = error.message().replace('\n', " ");
@@ -584,6 +597,8 @@ mod tests {
             "[[seal.holder]]",
             "[[seal.signatory]]",
             "laws",
+            "algorithms",
+            "renewal_margin_days",
             "[[tsa]]",
             "accuracy_ms",
             "tolerance_seconds",

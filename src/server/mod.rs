@@ -10,6 +10,7 @@ mod attempts;
 mod closing;
 pub mod config;
 mod incoming;
+mod renewal;
 mod scrub;
 pub mod seal;
 mod trust;
@@ -211,6 +212,7 @@ async fn serve_until(
     };
     let (scrubbed, scrub_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let (sealed, seal_clock) = (Arc::clone(&archive), Arc::clone(&clock));
+    let renewed = Arc::clone(&archive);
     let service = Service::new(archive, config.principals, clock, config.limits);
     let mut routes = service.routes()?;
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -227,6 +229,8 @@ async fn serve_until(
     ));
     let stops = stop_face.subscribe();
     let closing = tokio::spawn(closing::follow(sealed, seal_clock, stops));
+    let rules = config.seal.rules.clone();
+    let renewing = tokio::spawn(renewal::follow(renewed, rules, stop_face.subscribe()));
     let mut static_address = None;
     let face = match &config.static_face {
         None => None,
@@ -272,6 +276,7 @@ async fn serve_until(
         // A panic there was told; what it did not finish is done again.
         let _ = scrubbing.await;
         let _ = closing.await;
+        let _ = renewing.await;
         if let Some(face) = face {
             // A panic there is a broken invariant of ours; nothing was to be saved.
             let _ = face.await;

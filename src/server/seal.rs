@@ -1,12 +1,13 @@
 //! `[seal]` and `[[tsa]]` of the configuration: what seals, who is named in an index, who stamps.
 
-use super::config::ConfigError;
+use super::config::{self, ConfigError};
 use crate::ambient::{Clock, Entropy};
-use crate::seal::{self, Authorities};
+use crate::seal::{self, Authorities, RenewalRules};
 use crate::seal_key::{self, DevelopmentFiles, OpenError, Passphrase, Source};
 use crate::tsa::{BuildError, Client, Journal, Remote};
 use ceralacca_evidence::authority::{self, Authority};
 use ceralacca_evidence::certificates::MARK;
+use ceralacca_evidence::ers::renewal::{MARGIN_DAYS_MIN, Margin};
 use ceralacca_evidence::pindex::{
     Agent, AgentId, AgentName, Holder, HolderRole, Process, Signatory,
 };
@@ -35,6 +36,8 @@ pub(super) struct Entry {
     #[serde(default)]
     signatory: Vec<AgentEntry>,
     laws: Option<String>,
+    algorithms: Option<PathBuf>,
+    renewal_margin_days: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +93,8 @@ pub struct Seal {
     pub authorities: Vec<AuthoritySettings>,
     /// The development keys beside the master key.
     pub development: DevelopmentFiles,
+    /// By what evidence is renewed.
+    pub rules: RenewalRules,
 }
 
 /// Who is named in the index of a package (UNI 11386:2020, Process).
@@ -314,11 +319,28 @@ pub(super) fn read(
         known.push(settings);
     }
     Ok(Seal {
+        rules: rules(&entry, folder)?,
         source: source(&entry, folder)?.unwrap_or_else(|| development.seal()),
         agents: agents(entry)?,
         authorities: known,
         development,
     })
+}
+
+fn rules(entry: &Entry, folder: &Path) -> Result<RenewalRules, ConfigError> {
+    let mut rules = RenewalRules::default();
+    if let Some(path) = &entry.algorithms {
+        rules.table = config::table(&folder.join(path))?;
+    }
+    if let Some(days) = entry.renewal_margin_days {
+        let few = || {
+            refused(format!(
+                "renewal_margin_days must be {MARGIN_DAYS_MIN} at least"
+            ))
+        };
+        rules.margin = Margin::days(days).ok_or_else(few)?;
+    }
+    Ok(rules)
 }
 
 fn source(entry: &Entry, folder: &Path) -> Result<Option<Source>, ConfigError> {

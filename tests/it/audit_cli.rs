@@ -275,6 +275,16 @@ impl Liar {
 impl Audit for Liar {
     type WatchCheckpointsStream = BoxStream<'static, Result<v1::WatchCheckpointsResponse, Status>>;
     type GetLeavesStream = BoxStream<'static, Result<v1::GetLeavesResponse, Status>>;
+    type GetMapProofStream = BoxStream<'static, Result<v1::GetMapProofResponse, Status>>;
+
+    async fn get_map_proof(
+        &self,
+        request: Request<v1::GetMapProofRequest>,
+    ) -> Answer<Self::GetMapProofStream> {
+        let mut honest = self.honest.clone();
+        let answer = honest.get_map_proof(request.into_inner()).await?;
+        Ok(Response::new(answer.into_inner().boxed()))
+    }
 
     async fn get_checkpoint(
         &self,

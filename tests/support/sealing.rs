@@ -51,6 +51,8 @@ impl Stamper for TestTsa {
 /// A root, what it vouches for, and the authorities to close with.
 pub struct Sealing {
     pub root: Vec<u8>,
+    /// Who signs time-stamps.
+    pub tsa_certificate: Vec<u8>,
     pub tsa: Arc<TestTsa>,
     pub seal: Arc<SoftwareKey>,
 }
@@ -81,14 +83,16 @@ impl Sealing {
         let signer = |purpose| {
             let key = key();
             let own = certificate(purpose, &key, &root_key);
-            SoftwareKey::new(key, own, vec![root.clone()], true).unwrap()
+            let signer = SoftwareKey::new(key, own.clone(), vec![root.clone()], true);
+            (signer.unwrap(), own)
         };
+        let (stamping, tsa_certificate) = signer(Purpose::TimeStamping);
         let material = Material {
             anchors: vec![root.clone()],
             ..Material::default()
         };
         let tsa = TestTsa {
-            authority: Authority::new(Box::new(signer(Purpose::TimeStamping))),
+            authority: Authority::new(Box::new(stamping)),
             rules: Rules::new("prova", material, is_proven).unwrap(),
             clock: Arc::clone(clock),
             silent: AtomicBool::new(false),
@@ -96,8 +100,9 @@ impl Sealing {
             is_proven,
         };
         Self {
-            seal: Arc::new(signer(Purpose::Seal)),
+            seal: Arc::new(signer(Purpose::Seal).0),
             tsa: Arc::new(tsa),
+            tsa_certificate,
             root,
         }
     }

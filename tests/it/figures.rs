@@ -1,0 +1,172 @@
+//! Figures of a period, as closed intervals state them; and evidence that is due, explained.
+
+use crate::presence::House;
+use crate::support::program::{cannot, out, status};
+use crate::support::{DAY_MS, log_id};
+use ceralacca::archive::Log;
+use ceralacca_formats::id::LeafIndex;
+use ceralacca_formats::leaf::Class;
+use ceralacca_formats::metadata::Metadata;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Command, Output};
+
+fn instant(ms: u64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(ms.try_into().unwrap());
+    at.unwrap().to_rfc3339()
+}
+
+fn totals(house: &House, from: u64, until: u64, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
+    command.args(["totals", "--server", &format!("http://{}", house.address)]);
+    command.args(["--from", &instant(from), "--until", &instant(until)]);
+    command.args(more).output().unwrap()
+}
+
+/// Trace records of leaves below an index, by event and direction: counted by hand.
+fn by_hand(log: &Log, end: u64) -> BTreeMap<(String, Option<String>), u64> {
+    let state = log.reader().published();
+    let mut counts = BTreeMap::new();
+    for index in 0..end {
+        let opened = log.reader().record(&state, LeafIndex::new(index)).unwrap();
+        if opened.leaf.class != Class::Trace {
+            continue;
+        }
+        let Ok(Metadata::Trace(trace)) = opened.metadata() else {
+            continue;
+        };
+        let text = |text: &ceralacca_formats::canonical::Text| text.to_str().unwrap().to_owned();
+        let event = trace.event.as_ref().map_or("other".to_owned(), text);
+        let direction = trace.direction.as_ref().map(text);
+        *counts.entry((event, direction)).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn figures_of_a_period_are_those_of_its_closed_intervals_and_an_open_one_is_refused() {
+    let house = House::new();
+    let (first, third, fourth) = (house.start(0), house.start(2), house.start(3));
+    let counted = totals(&house, first, fourth, &["--json"]);
+    let value: Value = serde_json::from_slice(&counted.stdout).unwrap();
+    assert_eq!(
+        (status(&counted), value["intervals"].as_u64()),
+        (0, Some(3))
+    );
+    assert_eq!(value["from_ms"].as_u64(), Some(first));
+    assert_eq!(value["until_ms"].as_u64(), Some(fourth));
+    let end = house.log().reader().published().spans[2].cut.unwrap().get();
+    let expected = by_hand(house.log(), end);
+    assert!(expected.len() > 2, "{expected:?}");
+    let all = value["totals"].as_array().unwrap().iter();
+    let of_trace = all.filter(|t| t["class"] == "trace" && t["event"] != "disclosure");
+    let found: BTreeMap<_, _> = of_trace
+        .map(|t| {
+            let direction = t["direction"].as_str().map(str::to_owned);
+            let event = t["event"].as_str().unwrap().to_owned();
+            ((event, direction), t["count"].as_u64().unwrap())
+        })
+        .collect();
+    assert_eq!(found, expected);
+    let accepted: u64 = expected
+        .iter()
+        .filter(|((event, direction), _)| {
+            event == "accettazione" && direction.as_deref() != Some("ricevuto")
+        })
+        .map(|(_, count)| count)
+        .sum();
+    assert!(accepted > 0);
+    assert_eq!(
+        value["report"]["MsgUscita"]["value"].as_u64(),
+        Some(accepted)
+    );
+    assert_eq!(value["report"]["VirusUscita"]["value"], Value::Null);
+    // One of them alone.
+    let one = totals(&house, third, fourth, &["--json"]);
+    let one: Value = serde_json::from_slice(&one.stdout).unwrap();
+    assert_eq!(one["intervals"].as_u64(), Some(1));
+
+    cannot(
+        &totals(&house, first, fourth + DAY_MS, &[]),
+        "INTERVALS_NOT_CLOSED",
+    );
+    let partial = totals(&house, first, fourth + DAY_MS, &["--partial", "--json"]);
+    let partial: Value = serde_json::from_slice(&partial.stdout).unwrap();
+    assert_eq!(partial["not_closed"].as_array().unwrap().len(), 1);
+    assert_eq!(partial["totals"], value["totals"]);
+    let told = totals(&house, first, fourth + DAY_MS, &["--partial"]);
+    assert!(out(&told).contains("PARTIAL: 1 intervals of the period are not closed"));
+    cannot(
+        &totals(&house, fourth, first, &[]),
+        "--until is not after --from",
+    );
+}
+
+#[test]
+fn a_dry_run_explains_which_evidence_is_due_and_why() {
+    let house = House::new();
+    house.log().stop().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(house.folder.path())
+        .arg(folder.path().join("data"))
+        .status();
+    assert!(copied.unwrap().success());
+    let mut options = std::fs::File::options();
+    let key = options.write(true).create_new(true).mode(0o600);
+    let key = key.open(folder.path().join("master.key"));
+    key.unwrap().write_all("4d".repeat(32).as_bytes()).unwrap();
+    let configure = |seal: &str| {
+        let text = format!(
+            "data = \"data\"\nmaster_key = \"master.key\"\nlisten = \"127.0.0.1:0\"\n\
+             [development]\nplain_text = true\n{seal}[[log]]\nid = \"{}\"\n",
+            log_id()
+        );
+        std::fs::write(folder.path().join("c.toml"), text).unwrap();
+    };
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
+        command.args(["renew", "--config", "c.toml", "--dry-run"]);
+        command
+            .args(more)
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    configure("");
+    let output = run(&[]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    let text = out(&output);
+    assert_eq!(
+        text.matches("renewal of the time-stamp, because the certificates")
+            .count(),
+        3,
+        "{text}"
+    );
+    // A table by which the hash of the trees is refused.
+    let table = "version = 2\n[[rows]]\nalgorithm = \"SHA-256\"\nend = \"2026-01-01\"\nsource = \"prova\"\n\
+                 entered = \"2025-11-21\"\n[[rows]]\nalgorithm = \"SHA-512\"\nsource = \"prova\"\n\
+                 entered = \"2025-11-21\"\n[[rows]]\nalgorithm = \"ECDSA\"\nbits_from = 256\nsource = \"prova\"\n\
+                 entered = \"2025-11-21\"\n";
+    std::fs::write(folder.path().join("table.toml"), table).unwrap();
+    configure("[seal]\nalgorithms = \"table.toml\"\n");
+    let output = run(&["--json"]);
+    assert_eq!(status(&output), 1, "{output:?}");
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let planned = value["logs"][0]["planned"].as_array().unwrap();
+    assert_eq!(planned.len(), 3);
+    for one in planned {
+        assert_eq!(one["due"].as_bool(), Some(true));
+        let italian = one["italian"].as_str().unwrap();
+        assert!(
+            italian.contains("rinnovo dell'albero delle impronte con SHA-512"),
+            "{italian}"
+        );
+    }
+    assert_eq!(value["logs"][0]["renewed"].as_array().unwrap().len(), 0);
+    configure("[seal]\nrenewal_margin_days = 30\n");
+    cannot(&run(&[]), "renewal_margin_days must be 184 at least");
+}
