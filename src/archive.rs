@@ -12,6 +12,7 @@ use crate::desk::Desk;
 use crate::disclosure::Disclosures;
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{self, KeyError, Keyring};
+use crate::reissue::{ReissueError, Reissuer};
 use crate::seal::{Authorities, Probe, RenewalRules, Renewed, SealError, Sealed, Sealer};
 use crate::sequencer::{
     ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, Span, SubmitError,
@@ -227,6 +228,7 @@ pub struct Log {
     scrub: Scrub,
     sealer: Sealer,
     authorities: Option<Authorities>,
+    clock: Arc<dyn Clock>,
     swept_uploads: u64,
 }
 
@@ -305,6 +307,7 @@ impl Log {
             scrub,
             sealer,
             authorities: settings.authorities.clone(),
+            clock: Arc::clone(&settings.clock),
             swept_uploads,
         })
     }
@@ -359,6 +362,21 @@ impl Log {
         let (reader, disclosures) = (&self.reader, &self.disclosures);
         let (witnessed, sealer) = (&self.witnessed, &self.sealer);
         Ok(Desk::new(reader, disclosures, witnessed, sealer, permit))
+    }
+
+    /// Makes packages from it, for the holder of a permit for this log.
+    pub fn reissuer<'a>(
+        &'a self,
+        permit: &'a Permit<access::Reissue>,
+    ) -> Result<Result<Reissuer<'a>, ReissueError>, Denied> {
+        let desk = self.desk(permit)?;
+        let Some(authorities) = &self.authorities else {
+            return Ok(Err(ReissueError::NoAuthorities));
+        };
+        let keys = keyring::chain(self.reader.store(), &self.verifier);
+        Ok(keys
+            .map_err(|error| ReissueError::Record(error.into()))
+            .map(|keys| Reissuer::new(desk, &self.sealer, authorities, keys, &*self.clock)))
     }
 
     /// What of it is open to everybody, without a permit: hashes under its published checkpoint.

@@ -47,12 +47,24 @@ impl Disclosures {
         query: &str,
         shown: &[(LeafIndex, Class)],
     ) -> Result<(), SubmitError> {
+        let recorded = self.record_under(permit, permit.acts(), query, shown);
+        recorded.map(drop)
+    }
+
+    /// The same, under an act that the request names; gives the custody leaf.
+    pub fn record_under<A>(
+        &self,
+        permit: &Permit<A>,
+        act: Option<String>,
+        query: &str,
+        shown: &[(LeafIndex, Class)],
+    ) -> Result<LeafIndex, SubmitError> {
         let role = permit.role().word().into();
         let ranges = ranges(shown.iter().map(|(index, _)| *index));
         let custody = Metadata::Custody(CustodyRecord::Disclosure { role, ranges });
         let detail = Metadata::DisclosureDetail(DisclosureDetail {
             principal: permit.principal().into(),
-            act: permit.acts().map(Into::into),
+            act: act.map(Into::into),
             query: query.into(),
         });
         let class = longest_lived(shown.iter().map(|(_, class)| *class));
@@ -68,7 +80,11 @@ impl Disclosures {
                 client_key: None,
             };
             match self.sequencer.submit_waiting(submission)?.wait()? {
-                Outcome::Recorded { .. } | Outcome::Repeated(_) => return Ok(()),
+                Outcome::Recorded { records, .. } => {
+                    let first = records.first().map(|record| record.leaf.seq);
+                    return first.ok_or(SubmitError::Stopped);
+                }
+                Outcome::Repeated(first) => return Ok(first),
                 Outcome::Again(_) => {}
             }
         }

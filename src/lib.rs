@@ -52,6 +52,7 @@ pub mod ingest;
 pub mod keyring;
 pub mod plain_http;
 pub mod record;
+pub mod reissue;
 pub mod seal;
 pub mod seal_key;
 pub mod sequencer;

@@ -30,7 +30,7 @@ impl Instant {
     }
 
     /// `2026-03-12T09:04:05.123Z`.
-    pub(crate) fn rfc3339(self) -> String {
+    pub fn rfc3339(self) -> String {
         let text = |utc: DateTime<Utc>| utc.to_rfc3339_opts(SecondsFormat::Millis, true);
         self.utc().map_or_else(|| format!("{} ms", self.0), text)
     }

@@ -1,4 +1,6 @@
-//! `Reissue`: the *duplicato*.
+//! `Reissue`: the *duplicato*, and the package for a court (`package`).
+
+mod package;
 
 use super::v1::get_duplicato_response::Part;
 use super::v1::reissue_server::Reissue as Rpc;
@@ -17,21 +19,50 @@ use tonic::{Request, Response, Status};
 const PIECES_MAX: usize = 4;
 
 /// Waits for a client to read, but not for ever: it holds a thread meanwhile.
-struct Patient {
-    sender: mpsc::Sender<Answer>,
+struct Patient<T> {
+    sender: mpsc::Sender<Result<T, Status>>,
     patience: Duration,
     runtime: Handle,
 }
 
-impl Patient {
+impl<T> Patient<T> {
     /// Whether the client took it.
-    fn send(&self, answer: Answer) -> bool {
+    fn send(&self, answer: Result<T, Status>) -> bool {
         let sending = self.sender.send_timeout(answer, self.patience);
         self.runtime.block_on(sending).is_ok()
     }
 }
 
 type Answer = Result<v1::GetDuplicatoResponse, Status>;
+
+/// Streams what `work` sends, from a thread that may block.
+async fn streamed<T: Send + 'static>(
+    service: &Service,
+    work: impl FnOnce(&Patient<T>) -> Result<(), Status> + Send + 'static,
+) -> Result<Response<BoxStream<'static, Result<T, Status>>>, Status> {
+    let (sender, receiver) = mpsc::channel(PIECES_MAX);
+    let streams = service.0.reissues.clone();
+    let patience = service.0.limits.stream_idle;
+    tokio::spawn(async move {
+        let patient = Patient {
+            sender: sender.clone(),
+            patience,
+            runtime: Handle::current(),
+        };
+        if let Err(status) = streams.run(move || work(&patient)).await {
+            // Nobody is left to hear it when this fails.
+            let _ = sender.send(Err(status)).await;
+        }
+    });
+    let mut answers = ReceiverStream::new(receiver);
+    // A refusal is the status of the call, not an error inside a stream that began well.
+    let first = answers
+        .next()
+        .await
+        .unwrap_or_else(|| Err(status::internal()))?;
+    let first = futures_util::stream::once(async { Ok(first) });
+    Ok(Response::new(first.chain(answers).boxed()))
+}
 
 fn part(part: Part) -> Answer {
     Ok(v1::GetDuplicatoResponse { part: Some(part) })
@@ -48,32 +79,25 @@ impl Rpc for Service {
         let caller = self.caller(&request)?;
         let request = request.into_inner();
         let permit = self.permit::<Reissue>(&caller, &request.log)?;
-        let (sender, receiver) = mpsc::channel(PIECES_MAX);
+        let (service, index) = (self.clone(), LeafIndex::new(request.index));
+        streamed(self, move |sender| give(&service, &permit, index, sender)).await
+    }
+
+    type GetPackageStream = BoxStream<'static, package::Answer>;
+
+    async fn get_package(
+        &self,
+        request: Request<v1::GetPackageRequest>,
+    ) -> Result<Response<Self::GetPackageStream>, Status> {
+        let caller = self.caller(&request)?;
+        let request = request.into_inner();
+        let permit = self.permit::<Reissue>(&caller, &request.log)?;
+        let wanted = package::wanted(request)?;
         let service = self.clone();
-        let index = LeafIndex::new(request.index);
-        let streams = self.0.reissues.clone();
-        tokio::spawn(async move {
-            let work = {
-                let sender = Patient {
-                    sender: sender.clone(),
-                    patience: service.0.limits.stream_idle,
-                    runtime: Handle::current(),
-                };
-                move || give(&service, &permit, index, &sender)
-            };
-            if let Err(status) = streams.run(work).await {
-                // Nobody is left to hear it when this fails.
-                let _ = sender.send(Err(status)).await;
-            }
-        });
-        let mut answers = ReceiverStream::new(receiver);
-        // A refusal is the status of the call, not an error inside a stream that began well.
-        let first = answers
-            .next()
-            .await
-            .unwrap_or_else(|| Err(status::internal()))?;
-        let first = futures_util::stream::once(async { Ok(first) });
-        Ok(Response::new(first.chain(answers).boxed()))
+        streamed(self, move |sender| {
+            package::give(&service, &permit, &wanted, sender)
+        })
+        .await
     }
 }
 
@@ -81,7 +105,7 @@ fn give(
     service: &Service,
     permit: &Permit<Reissue>,
     index: LeafIndex,
-    sender: &Patient,
+    sender: &Patient<v1::GetDuplicatoResponse>,
 ) -> Result<(), Status> {
     let log = service.log(permit)?;
     let desk = log.desk(permit).map_err(|_| status::denied())?;

@@ -9,9 +9,11 @@ use crate::desk::{DeskError, TokenError};
 use crate::ingest::IngestError;
 use crate::record::open::RecordError;
 use crate::record::upload::RestageError;
+use crate::reissue::ReissueError;
 use crate::seal::SealError;
 use crate::sequencer::SubmitError;
 use crate::store::StoreError;
+use ceralacca_evidence::asic::AsicError;
 use ceralacca_formats::sample::SampleError;
 use std::time::Duration;
 use tonic::body::Body;
@@ -332,6 +334,12 @@ pub(super) fn desk(error: DeskError) -> Status {
             error.to_string(),
             &[("index", index.get()), ("limit", limit)],
         ),
+        DeskError::TooManyRecords(limit) => with(
+            Code::FailedPrecondition,
+            "TOO_MANY_RECORDS",
+            error.to_string(),
+            &[("limit", limit as u64)],
+        ),
         DeskError::NoObject(index) => {
             let numbers = [("index", index.get())];
             with(
@@ -376,6 +384,48 @@ fn package(error: SealError) -> Status {
         other => {
             tracing::error!(error = chain(&other), "read a package");
             damaged("the package of the interval is not what was closed: an alarm".to_owned())
+        }
+    }
+}
+
+pub(super) fn reissue(error: ReissueError) -> Status {
+    match error {
+        ReissueError::Desk(error) => desk(error),
+        ReissueError::Record(error) => read(error.into()),
+        ReissueError::NoAuthorities => with(
+            Code::FailedPrecondition,
+            "NO_SEAL_KEY",
+            error.to_string(),
+            &[],
+        ),
+        ReissueError::NotSealed { index, end } => {
+            let numbers = [("index", index.get()), ("end_ms", end.get())];
+            with(
+                Code::FailedPrecondition,
+                "NOT_SEALED",
+                error.to_string(),
+                &numbers,
+            )
+        }
+        ReissueError::Sign(_) => {
+            tracing::error!(error = chain(&error), "sign a package");
+            let message = "the package was not signed and time-stamped: try again later";
+            with(Code::Unavailable, "NOT_SIGNED", message.to_owned(), &[])
+        }
+        ReissueError::Container(AsicError::TooLarge(_)) => with(
+            Code::FailedPrecondition,
+            "TOO_LARGE",
+            "more than a container holds: narrow what is asked".to_owned(),
+            &[],
+        ),
+        ReissueError::Container(AsicError::Io(_)) => idle(),
+        ReissueError::Seal(_)
+        | ReissueError::Checkpoint(_)
+        | ReissueError::Proof(_)
+        | ReissueError::Page(_)
+        | ReissueError::Container(_) => {
+            tracing::error!(error = chain(&error), "make a package");
+            damaged("the package cannot be made: an alarm, run fsck".to_owned())
         }
     }
 }

@@ -15,6 +15,7 @@
 //! 3. Who may not see a record gets one and the same answer whether it exists or not ([`DeskError::NotShown`]).
 
 mod brief;
+mod package;
 mod presence;
 mod proofs;
 mod reissue;
@@ -23,6 +24,7 @@ mod totals;
 mod transaction;
 
 pub use brief::BriefCheck;
+pub use package::{Archived, Choice, Demand, Disclosed, PACKAGE_RECORDS_MAX};
 pub use presence::{Asked, INTERVALS_MAX, IntervalState, OfInterval, RECORDS_MAX};
 pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf, ROTATIONS_PAGE};
 pub use reissue::Duplicato;
@@ -83,6 +85,11 @@ pub enum DeskError {
     /// A package cannot be read.
     #[error("read a package")]
     Package(#[from] SealError),
+    /// More records than a package holds. The caller's to narrow.
+    #[error(
+        "more than {0} records, or more of their metadata than is read at once: narrow what is asked"
+    )]
+    TooManyRecords(usize),
     /// There is no such sample.
     #[error(transparent)]
     Sample(#[from] SampleError),
@@ -171,6 +178,16 @@ impl<'a, A> Desk<'a, A> {
     /// The published state that all answers of this desk are of.
     pub fn published(&self) -> &Published {
         &self.published
+    }
+
+    /// Who asks.
+    pub fn principal(&self) -> &str {
+        self.permit.principal()
+    }
+
+    /// The acts of court on which the permit rests, where it rests on any.
+    pub fn acts(&self) -> Option<String> {
+        self.permit.acts()
     }
 
     /// The checkpoint that auditors are shown as the newest.

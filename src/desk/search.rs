@@ -65,8 +65,8 @@ pub struct SearchQuery {
 
 impl SearchQuery {
     /// The words of the disclosure.
-    fn words(&self) -> String {
-        let mut words = "search".to_owned();
+    pub(super) fn words(&self, call: &str) -> String {
+        let mut words = call.to_owned();
         for (field, term) in &self.terms {
             words += &format!(" {field:?}={}", String::from_utf8_lossy(term));
         }
@@ -225,7 +225,7 @@ impl Desk<'_, Search> {
         if back {
             records.reverse();
         }
-        self.disclose(&query.words(), &records.iter().collect::<Vec<_>>())?;
+        self.disclose(&query.words("search"), &records.iter().collect::<Vec<_>>())?;
         // A page lies between the place where its walk began and the one where it stopped, also when nothing
         // was found there.
         let (next, previous) = match back {
@@ -246,7 +246,9 @@ impl Desk<'_, Search> {
             previous,
         }))
     }
+}
 
+impl<A> Desk<'_, A> {
     /// Looks for matches from a place on, until the page is full or has cost enough.
     pub(super) fn walk(
         &self,
@@ -283,7 +285,7 @@ impl Desk<'_, Search> {
             while more {
                 let found = match &narrow {
                     Some(terms) => self.candidates(&span, terms, direction, beyond)?,
-                    None => self.leaves(&indexes, direction, beyond)?,
+                    None => self.leaves_within(&indexes, direction, beyond)?,
                 };
                 reads += found.reads;
                 for index in found.indexes {
@@ -413,7 +415,7 @@ impl Desk<'_, Search> {
     }
 
     /// Records of a range of leaves: those of the trace, and objects that have no trace record.
-    fn leaves(
+    fn leaves_within(
         &self,
         indexes: &Range<u64>,
         direction: Order,

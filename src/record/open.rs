@@ -249,52 +249,41 @@ impl Opened {
         store: &dyn Store,
         mut take: impl FnMut(&[u8]),
     ) -> Result<(), RecordError> {
-        let index = self.leaf.seq;
-        let record = RowKey {
-            interval: self.interval,
-            class: self.leaf.class,
-            index,
-        };
-        let mut parts: Box<dyn Iterator<Item = Result<(u32, ContentPart), StoreError>>> =
-            match (self.row.place, self.upload()) {
-                (ContentPlace::None, _) => return Ok(()),
-                (_, Some(upload)) => {
-                    let range = KeyRange::prefix(&upload.prefix());
-                    let rows = store.rows::<Chunks>(&range, Order::Ascending);
-                    Box::new(rows.map(|row| row.map(|(key, part)| (key.part, part))))
-                }
-                (_, None) => {
-                    let mut prefix = crate::store::cf::unit_prefix(record.interval, record.class);
-                    prefix.extend_from_slice(&index.get().to_be_bytes());
-                    let range = KeyRange::prefix(&prefix);
-                    let rows = store.rows::<Contents>(&range, Order::Ascending);
-                    Box::new(rows.map(|row| row.map(|(key, part)| (key.part, part))))
-                }
-            };
-        let mut hasher = ContentHasher::default();
-        let mut next = parts.next().transpose()?;
-        for expected in 1.. {
-            let Some((number, row)) = next else {
-                return Err(RecordError::Truncated(index));
-            };
-            next = parts.next().transpose()?;
-            if number != expected {
-                return Err(RecordError::Truncated(index));
-            }
-            let part = Part {
-                number,
-                last: next.is_none(),
-            };
-            let piece = self.part(part, &row)?;
-            hasher.update(&piece);
+        let mut pieces = self.pieces(store)?;
+        while let Some(piece) = pieces.next_piece()? {
             take(&piece);
-            if part.last {
-                break;
-            }
         }
-        (hasher.finish() == self.content)
-            .then_some(())
-            .ok_or(RecordError::Content(index))
+        Ok(())
+    }
+
+    /// The content as pieces of at most a megabyte, for whoever takes them at its own pace.
+    pub fn pieces<'a>(&'a self, store: &'a dyn Store) -> Result<Pieces<'a>, RecordError> {
+        let index = self.leaf.seq;
+        let mut parts: Parts<'a> = match (self.row.place, self.upload()) {
+            (ContentPlace::None, _) => Box::new(std::iter::empty()),
+            (_, Some(upload)) => {
+                let range = KeyRange::prefix(&upload.prefix());
+                let rows = store.rows::<Chunks>(&range, Order::Ascending);
+                Box::new(rows.map(|row| row.map(|(key, part)| (key.part, part))))
+            }
+            (_, None) => {
+                let mut prefix = crate::store::cf::unit_prefix(self.interval, self.leaf.class);
+                prefix.extend_from_slice(&index.get().to_be_bytes());
+                let range = KeyRange::prefix(&prefix);
+                let rows = store.rows::<Contents>(&range, Order::Ascending);
+                Box::new(rows.map(|row| row.map(|(key, part)| (key.part, part))))
+            }
+        };
+        Ok(Pieces {
+            opened: self,
+            next: parts.next().transpose()?,
+            parts,
+            expected: 1,
+            ended: !self.has_content(),
+            hasher: ContentHasher::default(),
+            piece: Vec::new(),
+            at: 0,
+        })
     }
 
     fn part(&self, part: Part, row: &ContentPart) -> Result<Vec<u8>, RecordError> {
@@ -307,5 +296,70 @@ impl Opened {
         self.cipher
             .decrypt(part, dictionary, &row.ciphertext, PART_BYTES)
             .map_err(failed)
+    }
+}
+
+type Parts<'a> = Box<dyn Iterator<Item = Result<(u32, ContentPart), StoreError>> + 'a>;
+
+/// A content, piece by piece. What was taken is the content only once the end came without an error: its digests are
+/// checked there. As a reader it gives the error of the record as that of the reading.
+pub struct Pieces<'a> {
+    opened: &'a Opened,
+    parts: Parts<'a>,
+    next: Option<(u32, ContentPart)>,
+    expected: u32,
+    ended: bool,
+    hasher: ContentHasher,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl Pieces<'_> {
+    /// The next piece; none at the good end.
+    pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>, RecordError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let index = self.opened.leaf.seq;
+        let row = self
+            .next
+            .take()
+            .filter(|(number, _)| *number == self.expected);
+        let (number, row) = row.ok_or(RecordError::Truncated(index))?;
+        self.next = self.parts.next().transpose()?;
+        self.expected = self.expected.saturating_add(1);
+        let part = Part {
+            number,
+            last: self.next.is_none(),
+        };
+        let piece = self.opened.part(part, &row)?;
+        self.hasher.update(&piece);
+        if part.last {
+            self.ended = true;
+            let hasher = std::mem::take(&mut self.hasher);
+            if hasher.finish() != self.opened.content {
+                return Err(RecordError::Content(index));
+            }
+        }
+        Ok(Some(piece))
+    }
+}
+
+impl std::io::Read for Pieces<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        while self.at >= self.piece.len() {
+            self.at = 0;
+            match self.next_piece().map_err(std::io::Error::other)? {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        let rest = self.piece.get(self.at..).unwrap_or_default();
+        let taken = rest.len().min(to.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..taken), rest.get(..taken)) {
+            to.copy_from_slice(from);
+        }
+        self.at += taken;
+        Ok(taken)
     }
 }

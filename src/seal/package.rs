@@ -3,6 +3,7 @@
 use super::SealError;
 use super::closing::CATALOGUE;
 use super::folder::{FileReader, Folder};
+use super::stamps::{self, StampFacts};
 use crate::audit::Reader;
 use crate::sequencer::Span;
 use ceralacca_formats::catalogue::{CATALOGUE_BYTES_MAX, Catalogue};
@@ -73,5 +74,28 @@ impl Package {
             None => Err(SealError::Corrupt("a file of a package is missing")),
             some => Ok(some),
         }
+    }
+
+    /// A file of the catalogue in memory; an error where it is longer than `limit`, or other than the catalogue says.
+    pub fn octets(&self, path: &str, limit: u64) -> Result<Vec<u8>, SealError> {
+        let known = self
+            .catalogue
+            .file(path)
+            .filter(|known| known.bytes <= limit);
+        let file = self.file(path)?.zip(known);
+        let (mut file, known) = file.ok_or(SealError::Corrupt("a file of a package is missing"))?;
+        let mut octets = Vec::new();
+        let sha256 = file.each(|piece| {
+            octets.extend_from_slice(piece);
+            Ok::<(), SealError>(())
+        })?;
+        (sha256 == known.sha256)
+            .then_some(octets)
+            .ok_or(SealError::Corrupt("a file of a package"))
+    }
+
+    /// What the package says of its time-stamp over a file; `None` where there is none, or it is of something else.
+    pub fn stamp(&self, name: &str, digest: &Sha256) -> Result<Option<StampFacts>, SealError> {
+        stamps::kept(&self.folder, name, digest)
     }
 }

@@ -232,6 +232,13 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             let request = v1::GetDuplicatoRequest { log, index: 0 };
             clients.reissue.get_duplicato(request).await.map(drop)
         }
+        "ceralacca.v1.Reissue/GetPackage" => {
+            let request = v1::GetPackageRequest {
+                log,
+                ..v1::GetPackageRequest::default()
+            };
+            clients.reissue.get_package(request).await.map(drop)
+        }
         "ceralacca.v1.Operations/GetStatus" => {
             let request = v1::GetStatusRequest {};
             let answer = clients.operations.get_status(request).await?;
@@ -324,7 +331,7 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
     // The sum of the table of RPC by role: it changes with the table only.
     assert_eq!(
         allowed,
-        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 2 + 4 + 1 + 2 + 3
+        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 2 * 2 + 4 + 1 + 2 + 3
     );
     house.served.stop_and_check();
 }

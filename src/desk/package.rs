@@ -1,0 +1,211 @@
+//! The records of a package for a court: chosen, and their disclosure recorded, before anything of them leaves.
+
+use super::search::SearchQuery;
+use super::{Desk, DeskError, Shown};
+use crate::access::Reissue;
+use crate::audit::Reader;
+use crate::store::Order;
+use ceralacca_formats::id::{LeafIndex, TreeSize};
+use ceralacca_formats::metadata::{Field, Metadata};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most records of a package: each has eleven files at most, and a container a thousand.
+pub const PACKAGE_RECORDS_MAX: usize = 80;
+/// The most metadata of the records of a package, in bytes: they are in memory together.
+pub const PACKAGE_METADATA_MAX: usize = 16 << 20;
+
+/// Which records.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// The one at an index, an object or the trace record of its facts.
+    Index(LeafIndex),
+    /// Those that match.
+    Matching(SearchQuery),
+}
+
+/// What is asked, by whom, on what ground.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    /// Which records.
+    pub choice: Choice,
+    /// Whether all of the transactions that these belong to.
+    pub whole_transaction: bool,
+    /// The requester, as the provider identified him.
+    pub requester: String,
+    /// In which capacity: a word.
+    pub capacity: &'static str,
+    /// The act under which it is asked.
+    pub act: String,
+    /// What it is for.
+    pub purpose: String,
+}
+
+impl Demand {
+    /// The words of the disclosure.
+    fn words(&self) -> String {
+        let mut words = match &self.choice {
+            Choice::Index(index) => format!("package index={index}"),
+            Choice::Matching(query) => query.words("package"),
+        };
+        if self.whole_transaction {
+            words += " whole transaction";
+        }
+        let (requester, capacity) = (&self.requester, self.capacity);
+        words += &format!(
+            " requester={requester} capacity={capacity} purpose={}",
+            self.purpose
+        );
+        words
+    }
+}
+
+/// Something archived: the record of an object with that of its facts, or the one there is.
+pub struct Archived {
+    /// The object, where it is held.
+    pub object: Option<Shown>,
+    /// The trace record.
+    pub facts: Option<Shown>,
+}
+
+impl Archived {
+    /// The record that stands for it: of the object where there is one.
+    pub fn record(&self) -> Option<&Shown> {
+        self.object.as_ref().or(self.facts.as_ref())
+    }
+
+    /// The records, object first.
+    pub fn records(&self) -> impl Iterator<Item = &Shown> {
+        self.object.iter().chain(&self.facts)
+    }
+}
+
+/// Records whose disclosure is recorded.
+pub struct Disclosed {
+    /// In the order of the log.
+    pub archived: Vec<Archived>,
+    /// The custody leaf that says so.
+    pub leaf: LeafIndex,
+}
+
+impl Desk<'_, Reissue> {
+    /// Chooses the records, and records that they are shown. A disclosure, also when nothing is found.
+    ///
+    /// # Errors
+    /// [`DeskError::NotShown`] where there is nothing for the holder of this permit; [`DeskError::TooManyRecords`].
+    pub fn disclosed(&self, demand: &Demand) -> Result<Disclosed, DeskError> {
+        let chosen = match self.chosen(demand) {
+            Err(DeskError::NotShown) => Vec::new(),
+            other => other?,
+        };
+        let archived = self.joined(chosen)?;
+        let shown = archived.iter().flat_map(Archived::records);
+        let places: Vec<_> = shown.map(Shown::place).collect();
+        let acts = self.permit.acts();
+        let act = match acts {
+            Some(granted) if granted == demand.act => granted,
+            Some(granted) => format!("{}; {granted}", demand.act),
+            None => demand.act.clone(),
+        };
+        let words = demand.words();
+        let recorded = self
+            .disclosures
+            .record_under(self.permit, Some(act), &words, &places);
+        let leaf = recorded.map_err(DeskError::Disclosure)?;
+        if archived.is_empty() {
+            return Err(DeskError::NotShown);
+        }
+        Ok(Disclosed { archived, leaf })
+    }
+
+    fn chosen(&self, demand: &Demand) -> Result<Vec<Shown>, DeskError> {
+        let chosen = match &demand.choice {
+            Choice::Index(index) => vec![self.visible(*index)?],
+            Choice::Matching(query) => self.every(query)?,
+        };
+        if !demand.whole_transaction {
+            return Ok(chosen);
+        }
+        let mut transactions = BTreeSet::new();
+        for shown in &chosen {
+            let beside = match &shown.metadata {
+                Some(Metadata::Object(_)) => shown.companion(),
+                _ => None,
+            };
+            let beside = beside.map(|facts| self.visible(facts)).transpose()?;
+            let facts = beside.as_ref().unwrap_or(shown);
+            if let Some(Metadata::Trace(trace)) = &facts.metadata {
+                let identificativo = trace.identificativo.as_ref();
+                transactions.extend(identificativo.map(|id| id.as_bytes().to_vec()));
+            }
+        }
+        let mut all = chosen;
+        for identificativo in transactions {
+            all.extend(self.every(&SearchQuery {
+                terms: vec![(Field::Identificativo, identificativo)],
+                ..SearchQuery::default()
+            })?);
+            within(&all)?;
+        }
+        Ok(all)
+    }
+
+    /// All that match.
+    fn every(&self, query: &SearchQuery) -> Result<Vec<Shown>, DeskError> {
+        let (mut found, mut beyond) = (Vec::new(), None);
+        loop {
+            let limit = PACKAGE_RECORDS_MAX.saturating_add(1);
+            let walk = self.walk(query, Order::Ascending, limit, beyond)?;
+            found.extend(walk.records);
+            within(&found)?;
+            beyond = walk.stopped_at;
+            if beyond.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Each record once, an object with its facts.
+    fn joined(&self, chosen: Vec<Shown>) -> Result<Vec<Archived>, DeskError> {
+        let mut known: BTreeMap<LeafIndex, Shown> = BTreeMap::new();
+        for shown in chosen {
+            if let Some(beside) = shown.companion()
+                && !known.contains_key(&beside)
+            {
+                known.insert(beside, self.visible(beside)?);
+            }
+            known.insert(shown.opened.leaf.seq, shown);
+        }
+        let mut archived = Vec::new();
+        while let Some((_, first)) = known.pop_first() {
+            let beside = first.companion().and_then(|index| known.remove(&index));
+            let (object, facts) = match first.opened.has_content() {
+                true => (Some(first), beside),
+                false => (beside, Some(first)),
+            };
+            archived.push(Archived { object, facts });
+        }
+        if archived.len() > PACKAGE_RECORDS_MAX {
+            return Err(DeskError::TooManyRecords(PACKAGE_RECORDS_MAX));
+        }
+        Ok(archived)
+    }
+
+    /// What reads the log below, for what was disclosed.
+    pub(crate) fn engine(&self) -> &Reader {
+        self.reader
+    }
+
+    /// The size of the tree that was looked through.
+    pub fn looked_through(&self) -> TreeSize {
+        self.published.tip.size
+    }
+}
+
+fn within(found: &[Shown]) -> Result<(), DeskError> {
+    let bytes = found.iter().map(|shown| shown.opened.canonical.len());
+    let is_within =
+        found.len() <= 2 * PACKAGE_RECORDS_MAX && bytes.sum::<usize>() <= PACKAGE_METADATA_MAX;
+    is_within
+        .then_some(())
+        .ok_or(DeskError::TooManyRecords(PACKAGE_RECORDS_MAX))
+}

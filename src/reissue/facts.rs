@@ -1,0 +1,319 @@
+//! What the pages tell: the message, recipient by recipient, and each record. All of it is from records.
+
+use super::closed::{Closed, Interval};
+use super::object::Examined;
+use crate::desk::Archived;
+use ceralacca_formats::canonical::Text;
+use ceralacca_formats::id::{LeafIndex, UtcMillis};
+use ceralacca_formats::leaf::Kind;
+use ceralacca_formats::metadata::{Field, Metadata, ObjectRecord, TraceRecord};
+use ceralacca_formats::proof::ProofFile;
+use ceralacca_formats::tree::LeafHash;
+use ceralacca_pages::model::{
+    self, Checkpoint, Instant, Mailbox, Material, Message, Missing, Object, Outcome, Recipient,
+    Record, SignatureAtIngest, State, Step, StepAt, Token, Witness,
+};
+use ceralacca_pec::transaction::{self, Transaction, follow};
+use ceralacca_pec::tsp;
+
+/// Something archived, with all that was found out about it.
+pub(super) struct Item {
+    pub(super) archived: Archived,
+    /// The leaf that stands for it: of the object where there is one.
+    pub(super) leaf: LeafIndex,
+    pub(super) examined: Option<Examined>,
+    /// Its file in the package, where the object is held.
+    pub(super) file: Option<String>,
+    /// Proofs of its records, object first, each with the stem of its files.
+    pub(super) proofs: Vec<(String, ProofFile)>,
+}
+
+impl Item {
+    /// The facts.
+    pub(super) fn trace(&self) -> Option<&TraceRecord> {
+        match self.archived.facts.as_ref()?.metadata.as_ref()? {
+            Metadata::Trace(trace) => Some(trace),
+            _ => None,
+        }
+    }
+
+    /// What was recorded of the object.
+    pub(super) fn object(&self) -> Option<&ObjectRecord> {
+        match self.archived.object.as_ref()?.metadata.as_ref()? {
+            Metadata::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// Whether something was remarked at ingest, or is now.
+    pub(super) fn has(&self, code: &str) -> bool {
+        let recorded = self.object().is_some_and(|object| {
+            let mut findings = object.findings.iter();
+            findings.any(|found| found.to_str() == Some(code))
+        });
+        recorded || self.examined.as_ref().is_some_and(|e| e.has(code))
+    }
+
+    /// The type of event.
+    pub(super) fn event(&self) -> Option<&str> {
+        self.trace()?.event.as_ref()?.to_str()
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.leaf.get()
+    }
+}
+
+pub(super) fn shown(text: &Text) -> String {
+    String::from_utf8_lossy(text.as_bytes()).into_owned()
+}
+
+fn some(text: Option<&Text>) -> Option<String> {
+    text.map(shown)
+}
+
+pub(super) fn instant(at: UtcMillis) -> Instant {
+    Instant::from_millis(i64::try_from(at.get()).unwrap_or(i64::MAX))
+}
+
+fn at(ms: Option<i64>) -> Option<Instant> {
+    ms.map(Instant::from_millis)
+}
+
+/// The message, as its records show it at an instant.
+pub(super) fn message(items: &[Item], now: Instant) -> Message {
+    let traces = || items.iter().filter_map(Item::trace);
+    let first = |of: fn(&TraceRecord) -> Option<&Text>| some(traces().find_map(of));
+    let followed: Transaction = follow(traces(), now.millis());
+    let recipients = followed.recipients.iter();
+    Message {
+        identificativo: first(|trace| trace.identificativo.as_ref()),
+        msgid: first(|trace| trace.msgid.as_ref()),
+        from: first(|trace| trace.sender.as_ref()),
+        subject: first(|trace| trace.subject.as_ref()),
+        accepted: at(followed.accepted_ms),
+        missing: followed.missing.iter().map(missing).collect(),
+        recipients: recipients.map(|found| recipient(found, items)).collect(),
+    }
+}
+
+fn missing(missing: &transaction::Missing) -> Missing {
+    match missing {
+        transaction::Missing::Acceptance => Missing::Acceptance,
+        transaction::Missing::Takeover => Missing::Takeover,
+        transaction::Missing::Outcome => Missing::Outcome,
+    }
+}
+
+fn recipient(found: &transaction::ForRecipient, items: &[Item]) -> Recipient {
+    let kind = found.recipient.kind.as_ref().and_then(|kind| kind.to_str());
+    let state = match found.state {
+        transaction::State::Named => State::Named,
+        transaction::State::Accepted => State::Accepted,
+        transaction::State::OrdinaryMail => State::OrdinaryMail,
+        transaction::State::TakenOver => State::TakenOver,
+        transaction::State::Overdue => State::Overdue,
+        transaction::State::NotAccepted => State::NotAccepted,
+        transaction::State::Failed => State::Failed,
+        transaction::State::Delivered => State::Delivered,
+    };
+    let mut steps: Vec<StepAt> = items
+        .iter()
+        .filter_map(|item| step(item, found.recipient.address.as_bytes()))
+        .collect();
+    steps.sort_by_key(|step| (step.at, step.leaf));
+    Recipient {
+        address: shown(&found.recipient.address),
+        mailbox: match kind {
+            Some("certificato") => Mailbox::Certified,
+            Some("esterno" | "ordinario") => Mailbox::Ordinary,
+            _ => Mailbox::Unknown,
+        },
+        state,
+        at: at(found.at_ms),
+        effective: at(found.effective_ms),
+        is_contradictory: found.contradictory,
+        missing: found.missing.iter().map(missing).collect(),
+        steps,
+    }
+}
+
+pub(super) fn is_same_address(a: &[u8], b: &[u8]) -> bool {
+    Field::Recipient.normalise(a) == Field::Recipient.normalise(b)
+}
+
+fn step(item: &Item, address: &[u8]) -> Option<StepAt> {
+    let trace = item.trace()?;
+    let is = |text: &Text| is_same_address(text.as_bytes(), address);
+    let is_named = trace.recipients.iter().any(|r| is(&r.address));
+    let is_to = trace.delivered_to.as_ref().is_some_and(is);
+    let step = match item.event()? {
+        "accettazione" if is_named => Step::Accepted,
+        "non-accettazione" if is_named => Step::NotAccepted,
+        "presa-in-carico" if trace.taken_over.iter().any(is) => Step::TakenOver,
+        "preavviso-errore-consegna" if is_to => Step::Notice,
+        "avvenuta-consegna" if is_to => Step::Delivered,
+        "errore-consegna" if is_to => Step::Failed,
+        _ => return None,
+    };
+    Some(StepAt {
+        step,
+        at: at(trace.event_ms.map(|ms| ms.get())),
+        leaf: item.number(),
+    })
+}
+
+/// A record as the pages show it; `None` for what has none.
+pub(super) fn record(item: &Item, interval: Option<&Interval>) -> Option<Record> {
+    let standing = item.archived.record()?;
+    let opened = &standing.opened;
+    let nothing = TraceRecord::default();
+    let trace = item.trace().unwrap_or(&nothing);
+    let own = item.object().and_then(|object| object.message_id.as_ref());
+    let mut concerns: Vec<String> = trace.taken_over.iter().map(shown).collect();
+    concerns.extend(trace.delivered_to.iter().map(shown));
+    let is_held = item.archived.object.is_some();
+    let content = &opened.content;
+    let is_promised = item
+        .archived
+        .facts
+        .as_ref()
+        .is_some_and(|f| f.companion().is_some());
+    Some(Record {
+        leaf: item.number(),
+        leaf_hash: LeafHash::of(&opened.leaf.to_bytes()).to_string(),
+        event: some(trace.event.as_ref()),
+        identificativo: some(trace.identificativo.as_ref()),
+        msgid: some(trace.msgid.as_ref()),
+        message_id: some(own.or(trace.message_ids.first())),
+        from: some(trace.sender.as_ref()),
+        recipients: trace.recipients.iter().map(|r| shown(&r.address)).collect(),
+        concerns,
+        subject: some(trace.subject.as_ref()),
+        provider: some(trace.provider.as_ref()),
+        event_time: at(trace.event_ms.map(|ms| ms.get())),
+        ingest_time: instant(opened.leaf.time),
+        proven_time: interval
+            .and_then(|interval| interval.closed.as_ref())
+            .map(|closed| instant(closed.stamp.time)),
+        sha256: is_held.then(|| content.sha256.to_string()),
+        blake3: is_held.then(|| hex::encode(content.blake3.as_bytes())),
+        bytes: is_held.then_some(content.bytes),
+        object: match &item.file {
+            Some(file) => Object::HandedOut { file: file.clone() },
+            None if is_promised => Object::Disposed,
+            None => Object::TraceOnly,
+        },
+        signature: item.examined.as_ref().and_then(|e| signature(item, e)),
+        interval: instant(standing.interval.start()),
+    })
+}
+
+/// How the signature stood when the object came in.
+fn signature(item: &Item, examined: &Examined) -> Option<SignatureAtIngest> {
+    if !examined.is_signed() {
+        return None;
+    }
+    let object = item.object();
+    let level = object.and_then(|object| object.signature.as_ref());
+    let level = level.map_or_else(|| "not-judged".to_owned(), shown);
+    let outcome = match level.as_str() {
+        "integral-trusted" => Outcome::Passed,
+        "integral-weak" | "broken" | "absent" => Outcome::Failed,
+        _ => Outcome::NotChecked,
+    };
+    let signer = examined.verdict.signer.as_ref();
+    let chain = object.map(|object| object.chain.as_slice());
+    let material = chain.unwrap_or_default().iter().map(|sha256| Material {
+        kind: "certificate".to_owned(),
+        sha256: shown(sha256),
+        issued: None,
+        file: None,
+    });
+    let name = |signer: &ceralacca_pec::judge::Signer| {
+        let organization = signer.organization.clone();
+        signer.common_name.clone().or(organization)
+    };
+    Some(SignatureAtIngest {
+        outcome,
+        verdict: level,
+        signer: signer.and_then(name),
+        issuer: None,
+        serial: signer.map(|signer| signer.serial.clone()),
+        algorithm: examined.verdict.signature.map(|a| a.to_string()),
+        not_before: signer.map(|signer| Instant::from_millis(signer.from_ms)),
+        not_after: signer.map(|signer| Instant::from_millis(signer.until_ms)),
+        material: material.collect(),
+    })
+}
+
+/// An interval as the pages show it; `open` is the checkpoint shown while it is not closed.
+pub(super) fn interval(
+    interval: &Interval,
+    open: &ceralacca_formats::checkpoint::Checkpoint,
+    witnesses: &[Witness],
+    folder: &str,
+) -> model::Interval {
+    let closed = interval.closed.as_ref();
+    let checkpoint = closed.map_or(open, |closed| &closed.checkpoint);
+    model::Interval {
+        start: instant(interval.span.id.start()),
+        end: Some(instant(interval.span.end)),
+        closing_leaf: interval
+            .span
+            .closed
+            .filter(|_| closed.is_some())
+            .map(LeafIndex::get),
+        checkpoint: Checkpoint {
+            origin: checkpoint.origin().as_str().to_owned(),
+            tree_size: checkpoint.size().get(),
+            root_hash: checkpoint.root().to_string(),
+            witnesses: witnesses.to_vec(),
+        },
+        tokens: closed
+            .map(|closed| tokens(closed, folder))
+            .unwrap_or_default(),
+        renewals: Vec::new(),
+    }
+}
+
+fn tokens(closed: &Closed, folder: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    for (name, octets) in &closed.files {
+        if *name != "checkpoint.tst" {
+            continue;
+        }
+        let serial = tsp::Token::read(octets).map(|token| token.info().serial.clone());
+        tokens.push(Token {
+            covers: format!("{folder}/checkpoint"),
+            time: instant(closed.stamp.time),
+            authority: closed.stamp.authority.clone(),
+            serial: serial.unwrap_or_default(),
+            sha256: ceralacca_formats::digest::Sha256::of(octets).to_string(),
+            is_qualified: false,
+            file: Some(format!("{folder}/{name}")),
+        });
+    }
+    tokens
+}
+
+/// The name of an object's file: its event, or what it is.
+pub(super) fn file_name(number: usize, archived: &Archived, event: Option<&str>) -> String {
+    let kind = archived.object.as_ref().map(|shown| shown.opened.leaf.kind);
+    let known = [
+        "accettazione",
+        "avvenuta-consegna",
+        "errore-consegna",
+        "non-accettazione",
+        "posta-certificata",
+        "preavviso-errore-consegna",
+        "presa-in-carico",
+        "rilevazione-virus",
+    ];
+    let word = match event.and_then(|event| known.iter().find(|word| **word == event)) {
+        Some(word) => word,
+        None if kind == Some(Kind::Receipt) => "ricevuta",
+        None => "messaggio",
+    };
+    format!("{number:03}-{word}.eml")
+}

@@ -1,0 +1,514 @@
+//! The whole: from a demand to a container that is streamed.
+
+use super::checks::Case;
+use super::closed::{Interval, Intervals};
+use super::facts::{self, Item, instant};
+use super::files::{self, File, Octets};
+use super::object::Examined;
+use super::{ReissueError, closed};
+use crate::access::Reissue;
+use crate::ambient::Clock;
+use crate::desk::{Archived, Demand, Desk};
+use crate::seal::{Authorities, EvidenceGroup, Sealer};
+use ceralacca_evidence::asic::{ContainerWriter, Form, Part};
+use ceralacca_evidence::cades::{self, Content};
+use ceralacca_evidence::pindex::AgentName;
+use ceralacca_formats::checkpoint::Checkpoint;
+use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
+use ceralacca_formats::rotation::KeyChain;
+use ceralacca_formats::tree::LeafHash;
+use ceralacca_pages::model::{
+    Anchor, Capacity, Development, FileRole, Kind, Language, Report, Request, Schema, Seal,
+};
+use ceralacca_pages::{
+    EMBEDDED_BYTES_MAX, Embedded, Package, ProofFile, Relation, SignedObject, TokenFile,
+    attestazione, leggimi, relazione,
+};
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// Names of what the reader has from another source, as the commands have them.
+const ROOTS: &str = "roots.pem";
+const LOG_KEY: &str = "log.vkey";
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Which records, by whom, why.
+    pub demand: Demand,
+    /// The capacity, as the pages say it.
+    pub capacity: Capacity,
+    /// Language of pages and commands.
+    pub language: Language,
+    /// ASiC-E, or plain ZIP.
+    pub form: Form,
+    /// Whether the files of the ZIP are to lie in a folder.
+    pub as_folder: bool,
+    /// Refuses while an interval concerned is not closed.
+    pub sealed_only: bool,
+}
+
+/// Makes packages from one log, for the holder of a permit.
+pub struct Reissuer<'a> {
+    desk: Desk<'a, Reissue>,
+    sealer: &'a Sealer,
+    authorities: &'a Authorities,
+    keys: KeyChain,
+    clock: &'a dyn Clock,
+}
+
+/// A package, ready to be written. Its disclosure is recorded.
+pub struct Prepared<'a> {
+    reissuer: &'a Reissuer<'a>,
+    items: Vec<Item>,
+    files: Vec<File>,
+    /// Evidence records, each with the names it covers.
+    records: Vec<(Vec<String>, Vec<u8>)>,
+    form: Form,
+    made: UtcMillis,
+    /// What the pages say.
+    pub report: Report,
+    /// A name for the file.
+    pub name: String,
+}
+
+impl<'a> Reissuer<'a> {
+    pub(crate) fn new(
+        desk: Desk<'a, Reissue>,
+        sealer: &'a Sealer,
+        authorities: &'a Authorities,
+        keys: KeyChain,
+        clock: &'a dyn Clock,
+    ) -> Self {
+        Self {
+            desk,
+            sealer,
+            authorities,
+            keys,
+            clock,
+        }
+    }
+
+    /// Chooses, discloses, examines, answers. Nothing has left when it returns.
+    pub fn prepare(&'a self, wanted: &Wanted) -> Result<Prepared<'a>, ReissueError> {
+        let disclosed = self.desk.disclosed(&wanted.demand)?;
+        let shown = self.desk.checkpoint()?.clone();
+        let reader = self.desk.engine();
+        let records = disclosed.archived.iter().filter_map(Archived::record);
+        let intervals = Intervals {
+            reader,
+            state: self.desk.published(),
+            sealer: self.sealer,
+            keys: &self.keys,
+            shown: &shown,
+        };
+        let intervals = intervals.of(records.map(|shown| shown.interval))?;
+        let mut items = Vec::with_capacity(disclosed.archived.len());
+        for (number, archived) in (1usize..).zip(disclosed.archived) {
+            items.extend(self.item(number, archived, &intervals, &shown)?);
+        }
+        let pending = pending(&items, &intervals);
+        if let Some((index, end)) = pending
+            && wanted.sealed_only
+        {
+            return Err(ReissueError::NotSealed { index, end });
+        }
+        let made = self.clock.wall();
+        let report = self.report(wanted, disclosed.leaf, &items, &intervals, &shown, made);
+        let name = format!("riemissione-{}", disclosed.leaf);
+        let mut prepared = Prepared {
+            reissuer: self,
+            items,
+            files: Vec::new(),
+            records: Vec::new(),
+            form: wanted.form,
+            made,
+            name,
+            report,
+        };
+        prepared.gather(&intervals)?;
+        prepared.tell(wanted)?;
+        Ok(prepared)
+    }
+
+    fn item(
+        &self,
+        number: usize,
+        archived: Archived,
+        intervals: &BTreeMap<IntervalId, Interval>,
+        shown: &Checkpoint,
+    ) -> Result<Option<Item>, ReissueError> {
+        let Some(leaf) = archived.record().map(|record| record.opened.leaf.seq) else {
+            return Ok(None);
+        };
+        let reader = self.desk.engine();
+        let examined = archived.object.as_ref();
+        let examined = examined
+            .map(|shown| Examined::of(reader, shown))
+            .transpose()?;
+        let mut proofs = Vec::new();
+        for record in archived.records() {
+            let is_facts = archived.object.is_some()
+                && record.opened.content.bytes == 0
+                && !record.opened.has_content();
+            let stem = match is_facts {
+                true => format!("proof/{number:03}.facts"),
+                false => format!("proof/{number:03}"),
+            };
+            let closed = intervals
+                .get(&record.interval)
+                .and_then(|i| i.closed.as_ref());
+            let checkpoint = closed.map_or(shown, |closed| &closed.checkpoint);
+            if !record.opened.leaf.seq.is_within(checkpoint.size()) {
+                return Err(crate::desk::DeskError::NotWitnessed.into());
+            }
+            let state = self.desk.published();
+            let proof = reader.proof_under(state, &record.opened, checkpoint);
+            let proof = proof.map_err(crate::desk::DeskError::Read)?;
+            // Verified as a stranger would, before anything is said of it.
+            let (_, key) = self.keys.open(proof.note.as_bytes())?;
+            proof.verify(key)?;
+            proofs.push((stem, proof));
+        }
+        let mut item = Item {
+            archived,
+            leaf,
+            examined,
+            file: None,
+            proofs,
+        };
+        if item.archived.object.is_some() {
+            let name = facts::file_name(number, &item.archived, item.event());
+            item.file = Some(name);
+        }
+        Ok(Some(item))
+    }
+
+    fn provider(&self) -> String {
+        match &self.authorities.process.submitter.name {
+            AgentName::Organization(name) => name.clone(),
+            AgentName::Person { first, last } => format!("{first} {last}"),
+        }
+    }
+
+    fn report(
+        &self,
+        wanted: &Wanted,
+        disclosure: LeafIndex,
+        items: &[Item],
+        intervals: &BTreeMap<IntervalId, Interval>,
+        shown: &Checkpoint,
+        made: UtcMillis,
+    ) -> Report {
+        let (demand, provider) = (&wanted.demand, self.provider());
+        let at = instant(made);
+        let case = Case {
+            items,
+            intervals,
+            demand,
+            granted: self.desk.acts(),
+            provider: &provider,
+            principal: self.desk.principal(),
+            disclosure: disclosure.get(),
+            made: at,
+        };
+        let mut development = Vec::new();
+        if self.authorities.signer.is_development() {
+            development.push(Development::SealKey);
+        }
+        if self.authorities.stamper.is_development() {
+            development.push(Development::TimeStampingAuthority);
+        }
+        let records = items.iter().filter_map(|item| {
+            let interval = intervals.get(&item.archived.record()?.interval);
+            facts::record(item, interval)
+        });
+        let is_held = items.iter().any(|item| item.file.is_some());
+        Report {
+            schema: Schema::V1,
+            language: wanted.language,
+            kind: match is_held {
+                true => Kind::Duplicato,
+                false => Kind::Attestazione,
+            },
+            id: format!("{}/{disclosure}", shown.origin()),
+            made: at,
+            provider: provider.clone(),
+            software: concat!("Ceralacca ", env!("CARGO_PKG_VERSION")).to_owned(),
+            request: Request {
+                requester: demand.requester.clone(),
+                capacity: wanted.capacity,
+                act: demand.act.clone(),
+                purpose: demand.purpose.clone(),
+                at,
+                disclosure_leaf: Some(disclosure.get()),
+            },
+            development,
+            seal: match pending(items, intervals) {
+                None => Seal::Sealed,
+                Some((_, end)) => Seal::Pending {
+                    expected: Some(instant(end)),
+                },
+            },
+            message: facts::message(items, at),
+            records: records.collect(),
+            intervals: intervals
+                .values()
+                .map(|i| facts::interval(i, shown, &[], &files::folder_of(i.span.id)))
+                .collect(),
+            checks: case.checks(),
+            anchor: items
+                .first()
+                .and_then(|item| anchor(item, intervals, shown)),
+            files: Vec::new(),
+        }
+    }
+}
+
+/// The first record whose interval is not closed, and its end.
+fn pending(
+    items: &[Item],
+    intervals: &BTreeMap<IntervalId, Interval>,
+) -> Option<(LeafIndex, UtcMillis)> {
+    items.iter().find_map(|item| {
+        let interval = intervals.get(&item.archived.record()?.interval)?;
+        let is_open = interval.closed.is_none();
+        is_open.then_some((item.leaf, interval.span.end))
+    })
+}
+
+fn anchor(
+    item: &Item,
+    intervals: &BTreeMap<IntervalId, Interval>,
+    shown: &Checkpoint,
+) -> Option<Anchor> {
+    let record = item.archived.record()?;
+    let closed = intervals.get(&record.interval)?.closed.as_ref();
+    let checkpoint = closed.map_or(shown, |closed| &closed.checkpoint);
+    Some(Anchor {
+        origin: checkpoint.origin().as_str().to_owned(),
+        tree_size: checkpoint.size().get(),
+        root_hash: checkpoint.root().to_string(),
+        leaf: item.leaf.get(),
+        leaf_hash: LeafHash::of(&record.opened.leaf.to_bytes()).to_string(),
+    })
+}
+
+impl Prepared<'_> {
+    /// Whether every interval concerned is closed.
+    pub fn is_sealed(&self) -> bool {
+        self.report.seal == Seal::Sealed
+    }
+
+    /// Files and evidence records, all but the pages.
+    fn gather(&mut self, intervals: &BTreeMap<IntervalId, Interval>) -> Result<(), ReissueError> {
+        for (place, item) in self.items.iter().enumerate() {
+            files::of_item(place, item, &mut self.files);
+            let record = item.archived.object.as_ref();
+            let closed = record.and_then(|r| intervals.get(&r.interval)?.closed.as_ref());
+            let own = record.filter(|record| record.opened.has_own_keys());
+            if let (Some(record), Some(closed), Some(file)) = (own, closed, &item.file)
+                && let Some((stem, _)) = item.proofs.first()
+            {
+                let group = EvidenceGroup::Object(record.opened.leaf.seq);
+                let ers = closed.package.evidence(&group)?;
+                let covers = vec![file.clone(), format!("{stem}.r.bin")];
+                self.records.push((covers, ers.to_der()));
+            }
+        }
+        for interval in intervals.values() {
+            if let Some(closed) = &interval.closed {
+                files::of_interval(interval, closed, &mut self.files);
+                self.records.extend(of_package(interval, closed));
+            }
+        }
+        self.files.push(files::program());
+        self.report.files = self.files.iter().map(File::listed).collect();
+        Ok(())
+    }
+
+    /// The pages, the report and the commands: made of all that is there already.
+    fn tell(&mut self, wanted: &Wanted) -> Result<(), ReissueError> {
+        let embedded = self.embedded()?;
+        let (name, pages) = match self.report.kind {
+            Kind::Duplicato => ("relazione.pdf", relazione(&self.report, embedded)?),
+            Kind::Attestazione => ("attestazione.pdf", attestazione(&self.report, embedded)?),
+        };
+        let file = File::held(name.to_owned(), "application/pdf", FileRole::Page, pages);
+        self.files.push(file);
+        let json = self.report.to_json()?;
+        let name = files::VALIDATION.to_owned();
+        let file = File::held(name, "application/json", FileRole::Report, json);
+        self.files.push(file);
+        let text = self.commands(wanted)?;
+        let name = files::README.to_owned();
+        let file = File::held(name, "text/plain", FileRole::Page, text.into_bytes());
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// What travels in the pages too: objects while there is room, and the proofs.
+    fn embedded(&self) -> Result<Vec<Embedded>, ReissueError> {
+        let mut embedded = Vec::new();
+        let mut room = EMBEDDED_BYTES_MAX;
+        for file in &self.files {
+            let (relation, bytes) = match &file.octets {
+                Octets::Object(place) => {
+                    let length = usize::try_from(file.measured.bytes).unwrap_or(usize::MAX);
+                    let Some(left) = room.checked_sub(length) else {
+                        continue;
+                    };
+                    room = left;
+                    (Relation::Source, self.object(*place, length)?)
+                }
+                Octets::Held(bytes) if file.name.ends_with(".tlog-proof") => {
+                    (Relation::Data, bytes.clone())
+                }
+                Octets::Held(_) => continue,
+            };
+            embedded.push(Embedded {
+                // A name in the pages has no folder.
+                name: file.name.replace('/', "-"),
+                media_type: file.media_type.to_owned(),
+                description: file.name.clone(),
+                relation,
+                bytes,
+            });
+        }
+        Ok(embedded)
+    }
+
+    fn object(&self, place: usize, length: usize) -> Result<Vec<u8>, ReissueError> {
+        let mut bytes = Vec::with_capacity(length);
+        let object = self
+            .items
+            .get(place)
+            .and_then(|i| i.archived.object.as_ref());
+        if let Some(object) = object {
+            let take = |piece: &[u8]| bytes.extend_from_slice(piece);
+            object
+                .opened
+                .content(self.reissuer.desk.engine().store(), take)?;
+        }
+        Ok(bytes)
+    }
+
+    fn commands(&self, wanted: &Wanted) -> Result<String, ReissueError> {
+        let listed: Vec<_> = self.files.iter().map(File::listed).collect();
+        let objects = self.items.iter().zip(&self.report.records);
+        let objects = objects.filter_map(|(item, record)| {
+            let examined = item.examined.as_ref().filter(|e| e.is_signed())?;
+            Some(SignedObject {
+                file: item.file.clone()?,
+                proven: record.proven_time,
+                has_bare_line_feeds: examined.has_bare_line_feeds,
+            })
+        });
+        let objects: Vec<_> = objects.collect();
+        let tokens = self.report.intervals.iter().flat_map(|i| &i.tokens);
+        let tokens: Vec<_> = tokens
+            .filter_map(|token| {
+                Some(TokenFile {
+                    token: token.file.clone()?,
+                    covers: token.covers.clone(),
+                })
+            })
+            .collect();
+        let proofs = self.items.iter().flat_map(|item| {
+            item.proofs.iter().map(|(stem, proof)| ProofFile {
+                leaf: proof.index.get(),
+                proof: format!("{stem}.tlog-proof"),
+                content: item.file.clone().filter(|_| proof.record.content.bytes > 0),
+            })
+        });
+        let proofs: Vec<_> = proofs.collect();
+        let name = format!("{}.{}", self.name, extension(self.form));
+        let text = leggimi(&Package {
+            language: wanted.language,
+            form: match wanted.as_folder {
+                true => ceralacca_pages::Form::Folder(&self.name),
+                false => ceralacca_pages::Form::Archive(&name),
+            },
+            roots: ROOTS,
+            log_key: LOG_KEY,
+            verify_proof: files::VERIFY,
+            files: &listed,
+            objects: &objects,
+            tokens: &tokens,
+            proofs: &proofs,
+            signatures: 1,
+            is_development: !self.report.development.is_empty(),
+            is_pending: !self.is_sealed(),
+        })?;
+        Ok(text)
+    }
+
+    /// Writes the container: contents go from the store to `out` part by part. Gives back what was written to.
+    pub fn write<W: Write>(&self, out: W) -> Result<W, ReissueError> {
+        let mut writer = ContainerWriter::begin(out, self.form)?;
+        let store = self.reissuer.desk.engine().store();
+        for file in &self.files {
+            let part = |content| Part {
+                name: &file.name,
+                media_type: file.media_type,
+                measured: file.measured,
+                content,
+            };
+            let content: Box<dyn std::io::Read + '_> = match &file.octets {
+                Octets::Held(bytes) => Box::new(bytes.as_slice()),
+                Octets::Object(place) => {
+                    let object = self
+                        .items
+                        .get(*place)
+                        .and_then(|i| i.archived.object.as_ref());
+                    match object {
+                        Some(object) => Box::new(object.opened.pieces(store)?),
+                        None => Box::new(std::io::empty()),
+                    }
+                }
+            };
+            writer.add(part(content))?;
+        }
+        for (covers, ers) in &self.records {
+            let covers: Vec<&str> = covers.iter().map(String::as_str).collect();
+            writer.evidence_record(&covers, ers)?;
+        }
+        let authorities = self.reissuer.authorities;
+        let (signer, stamper) = (&*authorities.signer, &*authorities.stamper);
+        writer.sign(|manifest| {
+            let content = Content::detached(manifest);
+            let signed = cades::sign_stamped(content, self.made, signer, stamper);
+            signed.map(|(signature, _)| signature)
+        })?;
+        Ok(writer.finish()?)
+    }
+
+    /// The name of the file, with its extension.
+    pub fn file_name(&self) -> String {
+        format!("{}.{}", self.name, extension(self.form))
+    }
+}
+
+const fn extension(form: Form) -> &'static str {
+    match form {
+        Form::AsicE => "asice",
+        Form::Zip => "zip",
+    }
+}
+
+/// The evidence record of the package of an interval, over those of its files that are taken along.
+fn of_package(interval: &Interval, closed: &closed::Closed) -> Option<(Vec<String>, Vec<u8>)> {
+    let folder = files::folder_of(interval.span.id);
+    let covered = [
+        "PIndex.xml.p7m",
+        "checkpoint",
+        "checkpoint.tst",
+        "contents.json",
+    ];
+    let covers = covered.iter().map(|name| format!("{folder}/{name}"));
+    let (_, ers) = closed
+        .files
+        .iter()
+        .find(|(name, _)| *name == "package.ers")?;
+    Some((covers.collect(), ers.clone()))
+}
