@@ -16,8 +16,8 @@
 //! - [`rotate_key`], [`follow_key`]: a command each, for who runs a log and who audits it; [`rotations`]: the files between
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
 //! - [`audit`]: the auditor's, checked with the log's key alone; [`absence`]: that a transaction is not in the log
-//! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`scrub`],
-//!   [`status`], [`totals`]: a command each, clients of a served archive
+//! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`package`],
+//!   [`scrub`], [`status`], [`totals`]: a command each, clients of a served archive
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
 //! - [`seal`]: intervals closed, of logs at rest
 //! - [`renew`]: evidence that must be renewed
@@ -39,6 +39,7 @@ pub mod key;
 pub mod migrate;
 pub mod monitor;
 pub mod output;
+pub mod package;
 pub mod prove;
 pub mod proven;
 pub mod reissue;
@@ -114,6 +115,8 @@ enum Command {
     Prove(prove::Arguments),
     /// Fetches an archived object again, the exact bytes, with its proof and how to check it
     Reissue(reissue::Arguments),
+    /// Fetches receipts again for a court: objects, pages, proofs, signed and time-stamped, in one file
+    Package(Box<package::Arguments>),
     /// Checks a served archive with its key alone: checkpoints, leaves, proofs, samples; hashes only
     Audit(audit::Arguments),
     /// Proves, with the log's key alone, whether closed intervals hold a transaction
@@ -128,7 +131,7 @@ enum Command {
     Status(status::Arguments),
     /// Follows the rotations of a log's key from one that was pinned, and prints the one that signs today
     FollowKey(follow_key::Arguments),
-    /// Verifies the proof file of a record with the log's key alone, offline
+    /// Verifies the proof file of a record, or a package given again, offline
     Verify(verify::Arguments),
     /// Holds acknowledgements against the log they came from, online or with kept proofs
     VerifyAck(verify_ack::Arguments),
@@ -165,6 +168,7 @@ pub fn run() -> ExitCode {
         Command::Transaction(arguments) => transaction::run(arguments),
         Command::Prove(arguments) => prove::run(arguments),
         Command::Reissue(arguments) => reissue::run(arguments),
+        Command::Package(arguments) => package::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Absence(arguments) => absence::run(arguments),
         Command::Scrub(arguments) => scrub::run(arguments),

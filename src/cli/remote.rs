@@ -367,6 +367,17 @@ impl Remote {
         Ok(Pieces(client.get_duplicato(request).await?.into_inner()))
     }
 
+    /// A package for a court: its head, then its bytes.
+    pub async fn package(
+        &self,
+        mut request: v1::GetPackageRequest,
+    ) -> Answered<Pieces<v1::GetPackageResponse>> {
+        request.log.clone_from(&self.log);
+        let client = ReissueClient::new(self.channel.clone());
+        let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok(Pieces(client.get_package(request).await?.into_inner()))
+    }
+
     /// How the service fares.
     pub async fn status(&self) -> Answered<v1::GetStatusResponse> {
         let mut client = OperationsClient::new(self.channel.clone());

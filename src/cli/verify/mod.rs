@@ -1,10 +1,19 @@
-//! `verify`: checks the proof file of one record, offline, with the log's key and nothing else.
+//! `verify`: checks the proof file of one record, or a package that was given again, offline.
+//!
+//! A proof needs the log's key and nothing else. A package (`package`) is checked part by part with the anchors given;
+//! what has none is not checked, and said so.
 //!
 //! The library says whether a file verifies ([`ProofFile::verify`]); the checks shown here are its own, in its
 //! order, told apart by the error it gives.
 
+mod anchors;
+mod folder;
+mod package;
+mod parts;
+mod tree;
+
 use super::{Answer, rotations, show};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, bail};
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::digest::{ContentDigest, ContentHasher, Sha256};
 use ceralacca_formats::note::VerifierKey;
@@ -18,12 +27,14 @@ use std::path::{Path, PathBuf};
 /// What `verify` is told.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The proof file (.tlog-proof)
-    #[arg(value_name = "PROOF")]
+    /// A proof file (.tlog-proof), or a package: .asice, .zip, or its folder
+    #[arg(value_name = "FILE")]
     proof: PathBuf,
-    /// The log's verifier key: name+id+base64
-    #[arg(long, value_name = "VKEY", value_parser = super::log_key)]
-    key: VerifierKey,
+    /// The log's verifier key: name+id+base64; of a package also the name of a file that holds it
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+    #[command(flatten)]
+    anchors: anchors::Arguments,
     #[command(flatten)]
     rotations: rotations::Arguments,
     /// The content at hand (duplicato.eml): also checks that it is the record's
@@ -36,6 +47,9 @@ pub struct Arguments {
 
 /// A proof file is some kilobytes; the longest metadata an archive reads has 4 MiB. A longer file is no proof.
 const PROOF_BYTES_MAX: u64 = 16 << 20;
+
+/// A verifier key has some hundred characters, most of them the name.
+const KEY_BYTES_MAX: u64 = 1024;
 
 /// What is read of a content at a time, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
@@ -274,8 +288,15 @@ impl Verdict {
 
 /// Verifies the file and tells.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
+    let key = arguments.key.as_deref().map(key_of).transpose()?;
+    if package::is_one(&arguments.proof)? {
+        return package::run(arguments, key.as_ref());
+    }
+    let Some(key) = key else {
+        bail!("--key is required: a proof is checked with the log's verifier key");
+    };
     let bytes = read(&arguments.proof)?;
-    let keys = match arguments.rotations.follow(&arguments.key)? {
+    let keys = match arguments.rotations.follow(&key)? {
         Ok(keys) => keys,
         Err(refused) => return not_followed(&refused, arguments.json),
     };
@@ -290,6 +311,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         verdict.tell(&mut out)?;
     }
     Ok(verdict.answer())
+}
+
+/// The key of a log, written out or in a file of that name.
+fn key_of(text: &str) -> Result<VerifierKey> {
+    match super::log_key(text) {
+        Ok(key) => Ok(key),
+        Err(error) if !Path::new(text).is_file() => Err(anyhow!("--key: {error}")),
+        Err(_) => {
+            let attempt = || format!("read verifier key {text}");
+            let mut held = String::new();
+            let file = File::open(text).with_context(attempt)?;
+            file.take(KEY_BYTES_MAX)
+                .read_to_string(&mut held)
+                .with_context(attempt)?;
+            super::log_key(held.trim_end()).with_context(attempt)
+        }
+    }
 }
 
 /// Without the chain of keys nothing is proven.
