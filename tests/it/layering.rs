@@ -174,6 +174,8 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "ceralacca_pec",
         &[
+            "src/reissue/",
+            "src/cli/verify/",
             "src/ingest/object.rs",
             "src/ingest/log_file/",
             "src/cli/import_log/",

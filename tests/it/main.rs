@@ -18,6 +18,7 @@ mod layering;
 mod life;
 mod presence;
 mod refusals;
+mod reissue;
 mod remarked;
 mod remote_cli;
 mod remote_log;

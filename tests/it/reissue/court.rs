@@ -1,0 +1,212 @@
+//! What a court does with a package: opens it, reads it, checks it by other people's programs.
+
+use super::*;
+use crate::conformance::{PYTHON, are_there};
+use crate::support::program::{out, status};
+use ceralacca_evidence::asic::{Container, Files, UNPROTECTED};
+use rand::{Rng as _, SeedableRng as _};
+use std::io::Cursor;
+
+fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn good(output: &Output) -> String {
+    let all = out(output) + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{all}");
+    all
+}
+
+#[test]
+fn a_sealed_package_is_verified_by_everybody_after_the_archive_is_gone() {
+    let court = Court::new();
+    let transaction = court.transaction();
+    court.put_all(&transaction.messages);
+    court.seal();
+    let made = court.made(&of_transaction(&transaction));
+    let folder = tempfile::tempdir().unwrap();
+    court.hand_over(&made, folder.path());
+    court.log.stop().unwrap();
+    drop(court);
+    let folder = folder.path();
+    let output = verify(folder, &made.name);
+    let text = out(&output);
+    assert_eq!(status(&output), 0, "{text}");
+    assert!(
+        text.contains("\nVERIFICATO: ") && text.contains("\nVERIFIED: "),
+        "{text}"
+    );
+    assert!(!text.contains("FAILED"), "{text}");
+    let needed: [(&str, &[&str]); 6] = [
+        ("openssl", &["version"]),
+        ("unzip", &["-v"]),
+        ("qpdf", &["--version"]),
+        ("pdftotext", &["-v"]),
+        ("sh", &["-c", "true"]),
+        (PYTHON, &["-c", ""]),
+    ];
+    if !are_there(&needed) {
+        return;
+    }
+    good(&run(folder, "unzip", &["-t", &made.name]));
+    good(&run(folder, "unzip", &["-q", &made.name, "-d", "fuori"]));
+    good(&run(folder, "qpdf", &["--check", "fuori/relazione.pdf"]));
+    good(&run(
+        folder,
+        "pdftotext",
+        &["-layout", "fuori/relazione.pdf", "testo.txt"],
+    ));
+    let pages = std::fs::read_to_string(folder.join("testo.txt")).unwrap();
+    for fact in [
+        transaction.identificativo.as_str(),
+        "Notifica di prova",
+        "Tribunale di Prova",
+        "decreto 12/2026",
+        "R.G. 345/2026",
+    ] {
+        assert!(pages.contains(fact), "{fact}\n{pages}");
+    }
+    let recipients = made.report.message.recipients.iter();
+    for recipient in recipients {
+        assert!(pages.contains(&recipient.address), "{}", recipient.address);
+    }
+    // The very lines of the text, one after the other, stopping at the first that fails.
+    good(&run(folder, "sh", &["-e", "fuori/LEGGIMI.txt"]));
+    // The same files in a folder.
+    let output = verify(folder, "fuori");
+    assert_eq!(status(&output), 0, "{}", out(&output));
+}
+
+#[test]
+fn objects_are_given_again_bit_by_bit_with_bare_line_feeds_too() {
+    let court = Court::new();
+    let transaction = court.transaction();
+    let messages = transaction.messages.iter();
+    let sent: Vec<Vec<u8>> = messages.map(Message::as_lf).collect();
+    for bytes in &sent {
+        court.put(bytes);
+    }
+    court.seal();
+    let made = court.made(&of_transaction(&transaction));
+    let mut container = Container::open(Cursor::new(&made.octets)).unwrap();
+    let names = container.names();
+    let objects: Vec<&String> = names.iter().filter(|name| name.ends_with(".eml")).collect();
+    assert_eq!(objects.len(), sent.len());
+    for (name, bytes) in objects.into_iter().zip(&sent) {
+        assert_eq!(&container.read(name, 1 << 24).unwrap(), bytes, "{name}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    court.hand_over(&made, folder.path());
+    let output = verify(folder.path(), &made.name);
+    assert_eq!(status(&output), 0, "{}", out(&output));
+}
+
+#[test]
+fn every_protected_octet_that_is_altered_is_noticed_and_its_part_named() {
+    let court = Court::new();
+    let transaction = court.transaction();
+    court.put_all(&transaction.messages);
+    court.seal();
+    let made = court.made(&of_transaction(&transaction));
+    let folder = tempfile::tempdir().unwrap();
+    let path = court.hand_over(&made, folder.path());
+    let mut container = Container::open(Cursor::new(&made.octets)).unwrap();
+    assert_eq!(UNPROTECTED, ["META-INF/signature*.p7s"]);
+    let signature = container
+        .read("META-INF/signature001.p7s", 1 << 20)
+        .unwrap();
+    let length = signature.len();
+    let windows = made.octets.windows(length);
+    let begin = windows.into_iter().position(|w| w == signature).unwrap();
+    let mut random = rand_chacha::ChaCha20Rng::seed_from_u64(20_260_112);
+    let mut tried = 0;
+    while tried < 60 {
+        let at = random.random_range(0..made.octets.len());
+        if (begin..begin + length).contains(&at) {
+            continue;
+        }
+        tried += 1;
+        let mut altered = made.octets.clone();
+        altered[at] ^= 1 << random.random_range(0..8);
+        std::fs::write(&path, &altered).unwrap();
+        let output = verify(folder.path(), &made.name);
+        let text = out(&output);
+        assert_eq!(status(&output), 1, "octet {at}: {text}");
+        assert!(text.contains("FAILED"), "octet {at}: {text}");
+        // The entry in which the octet lies is named, where it is in one.
+        let offset_of = |name: &String| {
+            let octets = container.read(name, 1 << 24).unwrap();
+            let mut windows = made.octets.windows(octets.len().max(1));
+            let begin = windows.position(|w| w == octets)?;
+            (begin..begin + octets.len())
+                .contains(&at)
+                .then(|| name.clone())
+        };
+        let names = container_names(&made);
+        if let Some(name) = names.iter().find_map(offset_of) {
+            assert!(text.contains(&name), "octet {at} of {name}: {text}");
+        }
+    }
+}
+
+fn container_names(made: &Made) -> Vec<String> {
+    let container = Container::open(Cursor::new(&made.octets)).unwrap();
+    // Small files may stand in others too, and so be found there.
+    let names = container.names().into_iter();
+    names.filter(|name| name.ends_with(".eml")).collect()
+}
+
+#[test]
+fn a_package_of_an_open_interval_says_that_the_seal_is_to_follow() {
+    let court = Court::new();
+    let transaction = court.transaction();
+    court.put_all(&transaction.messages);
+    let mut asked = of_transaction(&transaction);
+    let made = court.made(&asked);
+    let folder = tempfile::tempdir().unwrap();
+    court.hand_over(&made, folder.path());
+    let output = verify(folder.path(), &made.name);
+    assert_eq!(status(&output), 0, "{}", out(&output));
+    assert!(out(&output).contains("the seal is to follow"));
+    asked.sealed_only = true;
+    let refused = court.prepared(&asked, Standing::Role(Role::Provider));
+    assert!(matches!(refused, Err(ReissueError::NotSealed { .. })));
+    court.seal();
+    assert!(court.made(&asked).report.seal == ceralacca_pages::model::Seal::Sealed);
+}
+
+#[test]
+fn without_anchors_nothing_is_said_to_be_verified() {
+    let court = Court::new();
+    let transaction = court.transaction();
+    court.put_all(&transaction.messages);
+    court.seal();
+    let made = court.made(&of_transaction(&transaction));
+    let folder = tempfile::tempdir().unwrap();
+    court.hand_over(&made, folder.path());
+    let output = verify_with(folder.path(), &made.name, &[]);
+    let text = out(&output);
+    assert_eq!(status(&output), 1);
+    assert!(
+        text.contains("not checked") && !text.contains("FAILED"),
+        "{text}"
+    );
+    assert!(text.contains("NON VERIFICATO: mancano le radici"), "{text}");
+    // A root that is another's is no root of this package.
+    let other = Sealing::new(&court.test.clock, true);
+    std::fs::write(folder.path().join("altra.pem"), other.root_pem()).unwrap();
+    let arguments = ["--key", "log.vkey", "--roots", "altra.pem"];
+    let output = verify_with(folder.path(), &made.name, &arguments);
+    assert_eq!(status(&output), 1);
+    assert!(out(&output).contains("FAILED"));
+    let json = verify_with(folder.path(), &made.name, &["--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["verified"], false);
+    assert_eq!(json["failed"], 0);
+}
