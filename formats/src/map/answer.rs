@@ -137,9 +137,9 @@ mod tests {
         let root = MapAnswerError::Proof(MapProofError::OtherRoot);
         let absent = answer(salt, &file, ABSENT, Vec::new());
         assert_eq!(absent.verify(&closed, PRESENT), Err(root));
-        let mut foreign = answer(other, &other_file, PRESENT, hashes());
-        foreign.salt = salt;
-        assert_eq!(foreign.verify(&closed, PRESENT), Err(root));
+        let mut altered = answer(salt, &file, PRESENT, hashes());
+        altered.proof.value = MapValue::of(&hashes()[..1]).ok();
+        assert_eq!(altered.verify(&closed, PRESENT), Err(root));
         let mut fewer = answer(salt, &file, PRESENT, hashes());
         fewer.hashes.pop();
         assert_eq!(
