@@ -3,13 +3,14 @@
 use prost::Message;
 use std::path::PathBuf;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "ceralacca/v1/record.proto",
     "ceralacca/v1/submission.proto",
     "ceralacca/v1/audit.proto",
     "ceralacca/v1/trace.proto",
     "ceralacca/v1/reissue.proto",
     "ceralacca/v1/operations.proto",
+    "ceralacca/v1/preservation.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,7 +8,7 @@ use crate::access::{self, Denied, Migrate, Permit, Status, Submit};
 use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::audit::scrub::{Report, Scrub, Ticked};
 use crate::audit::{ReadError, Reader};
-use crate::desk::Desk;
+use crate::desk::{Desk, Packages};
 use crate::disclosure::Disclosures;
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{self, KeyError, Keyring};
@@ -377,6 +377,14 @@ impl Log {
         Ok(keys
             .map_err(|error| ReissueError::Record(error.into()))
             .map(|keys| Reissuer::new(desk, &self.sealer, authorities, keys, &*self.clock)))
+    }
+
+    /// Its intervals and their packages, for the holder of a permit for this log.
+    pub fn packages<'a>(
+        &'a self,
+        permit: &'a Permit<access::Preserve>,
+    ) -> Result<Packages<'a>, Denied> {
+        Ok(Packages::new(self.desk(permit)?, &self.sealer))
     }
 
     /// What of it is open to everybody, without a permit: hashes under its published checkpoint.

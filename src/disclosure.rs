@@ -20,6 +20,7 @@ use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::id::{INTEGER_MAX, LeafIndex};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::{CustodyRecord, DisclosureDetail, LeafRange, Metadata};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Records disclosures of one log.
@@ -59,15 +60,46 @@ impl Disclosures {
         query: &str,
         shown: &[(LeafIndex, Class)],
     ) -> Result<LeafIndex, SubmitError> {
-        let role = permit.role().word().into();
         let ranges = ranges(shown.iter().map(|(index, _)| *index));
+        let class = longest_lived(shown.iter().map(|(_, class)| *class));
+        self.put(permit, act, query, ranges, class)
+    }
+
+    /// The same, of a file with all records of a class that are among so many leaves.
+    pub fn record_file<A>(
+        &self,
+        permit: &Permit<A>,
+        query: &str,
+        leaves: Range<u64>,
+        class: Class,
+    ) -> Result<(), SubmitError> {
+        let ends = [leaves.start, leaves.end.saturating_sub(1)];
+        let [first, last] =
+            ends.map(|end| Integer::try_from(end.min(INTEGER_MAX)).unwrap_or(Integer::ZERO));
+        let ranges = match leaves.is_empty() {
+            true => Vec::new(),
+            false => vec![LeafRange { first, last }],
+        };
+        let class = longest_lived([class].into_iter());
+        let recorded = self.put(permit, permit.acts(), query, ranges, class);
+        recorded.map(drop)
+    }
+
+    fn put<A>(
+        &self,
+        permit: &Permit<A>,
+        act: Option<String>,
+        query: &str,
+        ranges: Vec<LeafRange>,
+        class: Class,
+    ) -> Result<LeafIndex, SubmitError> {
+        let role = permit.role().word().into();
         let custody = Metadata::Custody(CustodyRecord::Disclosure { role, ranges });
         let detail = Metadata::DisclosureDetail(DisclosureDetail {
             principal: permit.principal().into(),
             act: act.map(Into::into),
             query: query.into(),
         });
-        let class = longest_lived(shown.iter().map(|(_, class)| *class));
         let draft =
             |class, metadata| Draft::new(Kind::Disclosure, class, metadata, DraftContent::None);
         let drafts = [draft(Class::Custody, custody), draft(class, detail)];

@@ -92,11 +92,13 @@ pub enum ActName {
     Scrub,
     /// See how many records of each type of event there are.
     Totals,
+    /// See intervals and their packages; what may name somebody is for some roles of these only.
+    Preserve,
 }
 
 impl ActName {
     /// Every act.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Submit,
         Self::Checkpoint,
         Self::Prove,
@@ -107,6 +109,7 @@ impl ActName {
         Self::Migrate,
         Self::Scrub,
         Self::Totals,
+        Self::Preserve,
     ];
 
     /// The roles that allow it, the plainest first: the first one that a principal has is recorded.
@@ -121,6 +124,7 @@ impl ActName {
             Self::Status => &[Provider, Auditor, Operator, Monitor],
             Self::Migrate | Self::Scrub => &[Operator],
             Self::Totals => &[Provider, Auditor, Operator],
+            Self::Preserve => &[Provider, Operator, Auditor],
         }
     }
 }
@@ -162,7 +166,9 @@ acts! {
     /// [`ActName::Scrub`].
     Scrub,
     /// [`ActName::Totals`].
-    Totals
+    Totals,
+    /// [`ActName::Preserve`].
+    Preserve
 }
 
 /// What an act of a court allows its bearer to see.
@@ -431,6 +437,7 @@ mod tests {
                 allows::<Migrate>(role),
                 allows::<Scrub>(role),
                 allows::<Totals>(role),
+                allows::<Preserve>(role),
             ];
             let expected = ActName::ALL.map(|act| act.roles().contains(&role));
             assert_eq!(found, expected, "{role:?}");

@@ -29,6 +29,8 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Operations/StartScrub", ActName::Scrub),
     ("ceralacca.v1.Operations/GetScrub", ActName::Scrub),
     ("ceralacca.v1.Operations/GetTotals", ActName::Totals),
+    ("ceralacca.v1.Preservation/ListIntervals", ActName::Preserve),
+    ("ceralacca.v1.Preservation/StreamFile", ActName::Preserve),
 ];
 
 /// The act of an RPC.

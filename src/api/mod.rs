@@ -19,7 +19,9 @@ mod convert;
 mod cut;
 mod import;
 mod operations;
+mod patient;
 mod presence;
+mod preservation;
 mod reissue;
 mod status;
 mod streams;
@@ -80,6 +82,8 @@ pub struct Limits {
     pub tile_threads: usize,
     /// Objects given again at a time; each has a thread.
     pub reissues_max: usize,
+    /// Files of packages handed out at a time; each has a thread.
+    pub packages_max: usize,
     /// Replays of leaves at a time; each holds a megabyte or less, and no thread.
     pub replays_max: usize,
     /// Streams of checkpoints at a time.
@@ -101,6 +105,7 @@ impl Default for Limits {
             read_threads: 8,
             tile_threads: 2,
             reissues_max: 16,
+            packages_max: 4,
             replays_max: 16,
             watches_max: 1024,
             stream_idle: Duration::from_secs(60),
@@ -131,6 +136,7 @@ struct Shared {
     uploads: Blocking,
     imports: Blocking,
     reissues: Blocking,
+    packages: Blocking,
     comparisons: Blocking,
     replays: Arc<Semaphore>,
     watches: Arc<Semaphore>,
@@ -158,6 +164,7 @@ impl Service {
             uploads: Blocking::new(limits.uploads_max),
             imports: Blocking::new(limits.imports_max),
             reissues: Blocking::new(limits.reissues_max),
+            packages: Blocking::new(limits.packages_max),
             comparisons: Blocking::new(1),
             replays: Arc::new(Semaphore::new(limits.replays_max)),
             watches: Arc::new(Semaphore::new(limits.watches_max)),
@@ -199,6 +206,7 @@ impl Service {
         add!(v1::trace_server::TraceServer);
         add!(v1::reissue_server::ReissueServer);
         add!(v1::operations_server::OperationsServer);
+        add!(v1::preservation_server::PreservationServer);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)

@@ -362,6 +362,39 @@ pub(super) fn desk(error: DeskError) -> Status {
         }
         DeskError::Package(error) => package(error),
         DeskError::Sample(error) => sample(error),
+        DeskError::IntervalUnknown(interval) => {
+            let numbers = [("interval_ms", interval.get())];
+            let message = error.to_string();
+            with(Code::NotFound, "INTERVAL_UNKNOWN", message, &numbers)
+        }
+        DeskError::IntervalNotClosed(interval) => {
+            let numbers = [("interval_ms", interval.get())];
+            let message = error.to_string();
+            with(
+                Code::FailedPrecondition,
+                "INTERVAL_NOT_CLOSED",
+                message,
+                &numbers,
+            )
+        }
+        DeskError::NoFile(interval) => {
+            let numbers = [("interval_ms", interval.get())];
+            with(Code::NotFound, "FILE_UNKNOWN", error.to_string(), &numbers)
+        }
+        DeskError::FileDenied => with(
+            Code::PermissionDenied,
+            "FILE_DENIED",
+            error.to_string(),
+            &[],
+        ),
+        DeskError::Disposed { interval, class } => {
+            let numbers = [
+                ("interval_ms", interval.get()),
+                ("class", class.code().into()),
+            ];
+            let message = error.to_string();
+            with(Code::FailedPrecondition, "DISPOSED", message, &numbers)
+        }
         DeskError::NotWitnessed => with(Code::Unavailable, "NOT_WITNESSED", error.to_string(), &[]),
         DeskError::Read(error) => read(error),
         DeskError::Disclosure(error) => {

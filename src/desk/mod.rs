@@ -7,6 +7,7 @@
 //! Permit<Search>   the trace
 //! Permit<Reissue>  an object's exact bytes
 //! Permit<Totals>   records by type of event, in numbers
+//! Permit<Preserve> intervals, and the files of their packages
 //! ```
 //!
 //! # Invariants
@@ -16,6 +17,7 @@
 
 mod brief;
 mod package;
+mod packages;
 mod presence;
 mod proofs;
 mod reissue;
@@ -25,6 +27,7 @@ mod transaction;
 
 pub use brief::BriefCheck;
 pub use package::{Archived, Choice, Demand, Disclosed, PACKAGE_RECORDS_MAX};
+pub use packages::{HandedOut, INTERVALS_PAGE, ListedInterval, Packages};
 pub use presence::{Asked, INTERVALS_MAX, IntervalState, OfInterval, RECORDS_MAX};
 pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf, ROTATIONS_PAGE};
 pub use reissue::Duplicato;
@@ -82,7 +85,7 @@ pub enum DeskError {
         /// How many.
         intervals: u64,
     },
-    /// A package cannot be read.
+    /// A package cannot be read, or is not what was closed. An alarm: run `fsck`.
     #[error("read a package")]
     Package(#[from] SealError),
     /// More records than a package holds. The caller's to narrow.
@@ -96,6 +99,26 @@ pub enum DeskError {
     /// No checkpoint that would show it is witnessed yet, and those that are not are held back. Ask again later.
     #[error("no checkpoint that shows it is witnessed yet")]
     NotWitnessed,
+    /// There is no such interval.
+    #[error("no interval starts at {0}")]
+    IntervalUnknown(IntervalId),
+    /// The interval has no package yet. Ask again when it is closed.
+    #[error("interval {0} is not closed")]
+    IntervalNotClosed(IntervalId),
+    /// The package has no such file. The caller's to change.
+    #[error("the package of interval {0} has no such file")]
+    NoFile(IntervalId),
+    /// The file may name somebody, and the role is none that may see that.
+    #[error("the file may name somebody: not for this role")]
+    FileDenied,
+    /// The class was disposed of, and with it what the package held of it. Final.
+    #[error("class {class} of interval {interval} was disposed of")]
+    Disposed {
+        /// The interval.
+        interval: IntervalId,
+        /// The class.
+        class: Class,
+    },
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),

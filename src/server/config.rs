@@ -187,6 +187,7 @@ struct LimitsEntry {
     batch_items_max: Option<usize>,
     uploads_max: Option<usize>,
     reissues_max: Option<usize>,
+    packages_max: Option<usize>,
     connections_max: Option<usize>,
     stream_idle_seconds: Option<u64>,
     drain_seconds: Option<u64>,
@@ -379,6 +380,8 @@ impl Config {
             uploads_max: above("uploads_max", entry.uploads_max)?.unwrap_or(default.uploads_max),
             reissues_max: above("reissues_max", entry.reissues_max)?
                 .unwrap_or(default.reissues_max),
+            packages_max: above("packages_max", entry.packages_max)?
+                .unwrap_or(default.packages_max),
             stream_idle: above("stream_idle_seconds", entry.stream_idle_seconds)?
                 .map_or(default.stream_idle, Duration::from_secs),
             ..default
@@ -562,6 +565,7 @@ mod tests {
             "batch_items_max",
             "uploads_max",
             "reissues_max",
+            "packages_max",
             "connections_max",
             "stream_idle_seconds",
             "drain_seconds",

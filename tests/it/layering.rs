@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["ambient", "access", "plain_http"],
     &["store", "witness", "seal_key", "tsa"],
-    &["keyring"],
+    &["keyring", "verification"],
     &["record", "index"],
     &["sequencer"],
     &["audit", "disclosure", "witnessed"],
@@ -132,6 +132,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/retention.rs",
             "src/cli/proven.rs",
             "src/cli/absence/",
+            "src/cli/intervals.rs",
+            "src/cli/verify_interval.rs",
             "src/cli/audit/",
             "src/cli/witness.rs",
             "src/cli/monitor.rs",
@@ -191,10 +193,19 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/seal/record.rs",
             "src/seal/renewal.rs",
             "src/seal/renewal_plan.rs",
+            "src/verification/",
+            "src/cli/verify_interval.rs",
             "evidence/src/",
         ],
     ),
-    ("rayon", &["src/seal/scan.rs"]),
+    (
+        "rayon",
+        &[
+            "src/seal/scan.rs",
+            "src/verification/lines.rs",
+            "src/verification/maps.rs",
+        ],
+    ),
     (
         "tracing",
         &[
@@ -305,6 +316,9 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/witness.rs",
             "src/cli/monitor.rs",
             "src/cli/verify_ack.rs",
+            "src/cli/intervals.rs",
+            "src/cli/package.rs",
+            "src/cli/verify_interval.rs",
         ],
     ),
     ("indicatif", &["src/cli/show.rs", "src/cli/demo/mod.rs"]),
@@ -344,6 +358,9 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/witness.rs",
             "src/cli/monitor.rs",
             "src/cli/verify_ack.rs",
+            "src/cli/intervals.rs",
+            "src/cli/package.rs",
+            "src/cli/verify_interval.rs",
         ],
     ),
 ];

@@ -1,7 +1,10 @@
 //! What closes intervals in tests: a development root, a seal key below it, and an authority with a clock of its own.
 
 use super::MovableClock;
-use ceralacca::seal::Authorities;
+use ceralacca::ambient::{Clock, SystemClock};
+use ceralacca::archive::Log;
+use ceralacca::ingest::Submission;
+use ceralacca::seal::{Authorities, Probe};
 use ceralacca_evidence::authority::Authority;
 use ceralacca_evidence::certificates::{Purpose, Wanted, make};
 use ceralacca_evidence::pindex::{
@@ -10,7 +13,9 @@ use ceralacca_evidence::pindex::{
 use ceralacca_evidence::software_key::{PrivateKey, SoftwareKey};
 use ceralacca_evidence::tsp::{Request, Rules};
 use ceralacca_evidence::{Imprint, SealSigner, StampError, Stamped, Stamper};
-use ceralacca_formats::id::UtcMillis;
+use ceralacca_formats::id::{IntervalId, UtcMillis};
+use ceralacca_formats::leaf::{Class, Kind};
+use ceralacca_formats::metadata::ObjectRecord;
 use ceralacca_pec::judge::Material;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -150,4 +155,48 @@ fn process() -> Process {
         has_time_stamp: true,
         laws: None,
     }
+}
+
+/// Fills a log with records of a seed, and an object with keys of its own.
+pub fn fill(log: &Log, seed: u64, count: usize) {
+    for record in super::traces(seed, count) {
+        let submission = Submission::trace(Class::Trace, record, None);
+        super::ingest(log).record(submission).unwrap();
+    }
+    let bytes = format!("ricevuta inventata {seed}").into_bytes();
+    let content = super::ingest(log).content(Class::Receipt, bytes).unwrap();
+    let record = ObjectRecord::default();
+    let submission = Submission::object(Kind::Receipt, Class::Receipt, record, content, None, None);
+    super::ingest(log).record(submission).unwrap();
+}
+
+/// Closes every interval that was cut.
+pub fn close_all(log: &Log, sealing: &Sealing) -> Vec<IntervalId> {
+    let authorities = sealing.authorities();
+    let mut closed = Vec::new();
+    while let Some(sealed) = log.close_next(&authorities, &Probe::default()).unwrap() {
+        closed.push(sealed.closing.interval);
+    }
+    closed
+}
+
+/// A log with so many records on each of some days that ended today; each closed. It may be served then.
+pub fn closed_days(path: &std::path::Path, days: &[usize]) -> (Sealing, Vec<IntervalId>) {
+    let work = || {
+        let today = SystemClock::default().wall().get();
+        let clock = MovableClock::at(today - days.len() as u64 * super::DAY_MS);
+        let sealing = Sealing::new(&clock, true);
+        let settings = super::settings(&clock);
+        let log = Log::open(path, &super::master(), &settings).unwrap();
+        for (seed, count) in (1..).zip(days) {
+            fill(&log, seed, *count);
+            clock.pass(super::DAY_MS);
+            log.tick().unwrap();
+        }
+        let closed = close_all(&log, &sealing);
+        log.stop().unwrap();
+        (sealing, closed)
+    };
+    // Submitting blocks, which the thread of a runtime must not.
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap())
 }

@@ -277,6 +277,21 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             let request = v1::GetScrubRequest { log };
             clients.operations.get_scrub(request).await.map(drop)
         }
+        "ceralacca.v1.Preservation/ListIntervals" => {
+            let request = v1::ListIntervalsRequest {
+                log,
+                ..v1::ListIntervalsRequest::default()
+            };
+            clients.preservation.list_intervals(request).await.map(drop)
+        }
+        "ceralacca.v1.Preservation/StreamFile" => {
+            let request = v1::StreamFileRequest {
+                log,
+                interval_ms: 0,
+                path: "checkpoint".to_owned(),
+            };
+            clients.preservation.stream_file(request).await.map(drop)
+        }
         other => panic!("{other} has no call here"),
     }
 }
@@ -331,7 +346,7 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
     // The sum of the table of RPC by role: it changes with the table only.
     assert_eq!(
         allowed,
-        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 2 * 2 + 4 + 1 + 2 + 3
+        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 2 * 2 + 4 + 1 + 2 + 3 + 2 * 3
     );
     house.served.stop_and_check();
 }

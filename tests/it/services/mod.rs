@@ -4,6 +4,7 @@ mod auditing;
 mod bad_input;
 mod compatibility;
 mod identity;
+mod preservation;
 mod reading;
 mod rotation;
 mod submission;
@@ -27,6 +28,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use v1::audit_client::AuditClient;
 use v1::operations_client::OperationsClient;
+use v1::preservation_client::PreservationClient;
 use v1::reissue_client::ReissueClient;
 use v1::submission_client::SubmissionClient;
 use v1::trace_client::TraceClient;
@@ -41,6 +43,7 @@ struct Clients {
     trace: TraceClient<Channel>,
     reissue: ReissueClient<Channel>,
     operations: OperationsClient<Channel>,
+    preservation: PreservationClient<Channel>,
 }
 
 impl Clients {
@@ -52,6 +55,7 @@ impl Clients {
             trace: TraceClient::new(channel()).max_decoding_message_size(64 << 20),
             reissue: ReissueClient::new(channel()),
             operations: OperationsClient::new(channel()),
+            preservation: PreservationClient::new(channel()),
         }
     }
 }
