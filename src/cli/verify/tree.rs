@@ -94,10 +94,8 @@ impl Node {
             "" => writeln!(out, "{word:<11}  {indent}{part}")?,
             why => writeln!(out, "{word:<11}  {indent}{part}: {}", show::printable(why))?,
         }
-        let below = self.children.iter();
-        below
-            .map(|child| child.tell(depth.saturating_add(1), out))
-            .collect()
+        let mut below = self.children.iter();
+        below.try_for_each(|child| child.tell(depth.saturating_add(1), out))
     }
 
     pub(super) fn json(&self) -> Value {
