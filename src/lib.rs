@@ -61,5 +61,6 @@ pub mod store;
 pub mod tiles;
 pub mod trust;
 pub mod tsa;
+pub mod verification;
 pub mod witness;
 pub mod witnessed;

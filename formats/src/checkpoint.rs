@@ -192,6 +192,13 @@ pub fn claimed_origin(note: &[u8]) -> Option<Origin> {
     Origin::try_from(std::str::from_utf8(line).ok()?).ok()
 }
 
+/// The root that a note names, of which nothing is verified: for comparing where there is no key, never for believing.
+pub fn claimed_root(note: &[u8]) -> Option<RootHash> {
+    let text = std::str::from_utf8(note).ok()?;
+    let root = STANDARD.decode(text.split('\n').nth(2)?).ok()?;
+    Some(RootHash::from_bytes(root.try_into().ok()?))
+}
+
 /// The size that a note names, of which nothing is verified: for asking, never for believing.
 pub fn claimed_size(note: &[u8]) -> Option<TreeSize> {
     let text = std::str::from_utf8(note).ok()?;

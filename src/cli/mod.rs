@@ -18,6 +18,7 @@
 //! - [`audit`]: the auditor's, checked with the log's key alone; [`absence`]: that a transaction is not in the log
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`package`],
 //!   [`scrub`], [`status`], [`totals`]: a command each, clients of a served archive
+//! - [`intervals`], [`fetch_interval`]: what is closed, and its packages; [`verify_interval`]: such a package, offline
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
 //! - [`seal`]: intervals closed, of logs at rest
 //! - [`renew`]: evidence that must be renewed
@@ -30,11 +31,13 @@
 pub mod absence;
 pub mod audit;
 pub mod demo;
+pub mod fetch_interval;
 pub mod follow_key;
 pub mod fsck;
 pub mod import;
 pub mod import_log;
 pub mod init;
+pub mod intervals;
 pub mod key;
 pub mod migrate;
 pub mod monitor;
@@ -59,6 +62,7 @@ pub mod transaction;
 pub mod tsa;
 pub mod verify;
 pub mod verify_ack;
+pub mod verify_interval;
 pub mod witness;
 
 use crate::api::v1;
@@ -135,6 +139,12 @@ enum Command {
     Verify(verify::Arguments),
     /// Holds acknowledgements against the log they came from, online or with kept proofs
     VerifyAck(verify_ack::Arguments),
+    /// Lists the intervals of a served log: open, cut, closed
+    Intervals(intervals::Arguments),
+    /// Fetches the package of a closed interval from a served archive
+    FetchInterval(fetch_interval::Arguments),
+    /// Verifies the package of a closed interval, offline
+    VerifyInterval(verify_interval::Arguments),
     /// Follows a log and keeps the evidence of a fork, a rollback or a gap
     Monitor(monitor::Arguments),
     /// Cosigns the checkpoints of logs that others run, and remembers what it cosigned
@@ -177,6 +187,9 @@ pub fn run() -> ExitCode {
         Command::Status(arguments) => status::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::VerifyAck(arguments) => verify_ack::run(arguments),
+        Command::Intervals(arguments) => intervals::run(arguments),
+        Command::FetchInterval(arguments) => fetch_interval::run(arguments),
+        Command::VerifyInterval(arguments) => verify_interval::run(arguments),
         Command::Monitor(arguments) => monitor::run(arguments),
         Command::Witness(arguments) => witness::run(arguments),
         Command::Tsa(arguments) => tsa::run(arguments),

@@ -11,6 +11,7 @@
 use super::v1;
 use super::v1::audit_client::AuditClient;
 use super::v1::operations_client::OperationsClient;
+use super::v1::preservation_client::PreservationClient;
 use super::v1::reissue_client::ReissueClient;
 use super::v1::submission_client::SubmissionClient;
 use super::v1::trace_client::TraceClient;
@@ -376,6 +377,34 @@ impl Remote {
         let client = ReissueClient::new(self.channel.clone());
         let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(Pieces(client.get_package(request).await?.into_inner()))
+    }
+
+    /// A page of intervals.
+    pub async fn intervals(&self, after_ms: Option<u64>) -> Answered<v1::ListIntervalsResponse> {
+        let request = v1::ListIntervalsRequest {
+            log: self.log.clone(),
+            after_ms,
+            limit: 0,
+        };
+        let client = PreservationClient::new(self.channel.clone());
+        let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok(client.list_intervals(request).await?.into_inner())
+    }
+
+    /// A file of the package of an interval: its head, then its bytes.
+    pub async fn package_file(
+        &self,
+        interval_ms: u64,
+        path: &str,
+    ) -> Answered<Pieces<v1::StreamFileResponse>> {
+        let request = v1::StreamFileRequest {
+            log: self.log.clone(),
+            interval_ms,
+            path: path.to_owned(),
+        };
+        let client = PreservationClient::new(self.channel.clone());
+        let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok(Pieces(client.stream_file(request).await?.into_inner()))
     }
 
     /// How the service fares.

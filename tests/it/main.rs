@@ -34,4 +34,5 @@ mod static_face;
 mod store;
 mod trust;
 mod tsa;
+mod verify_interval;
 mod watched;

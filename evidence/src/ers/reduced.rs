@@ -79,7 +79,7 @@ impl ReducedTree {
     }
 
     /// Whether the first list has these hashes; where they must be the whole group, no others.
-    pub(super) fn holds(&self, hashes: &[Hash], is_whole: bool) -> Result<(), RecordError> {
+    pub fn holds(&self, hashes: &[Hash], is_whole: bool) -> Result<(), RecordError> {
         let group = self.group();
         if hashes.is_empty() || !hashes.iter().all(|hash| group.contains(hash)) {
             return Err(RecordError::NotInFirstList);
