@@ -7,7 +7,6 @@ Recomputes every node from the entries; each PROOF (a file) of KEY (hexadecimal)
 """
 import hashlib
 import sys
-
 def fail(why):
     print("FAIL:", why)
     sys.exit(1)

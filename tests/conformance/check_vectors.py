@@ -353,6 +353,38 @@ def interval_map(path):
         check(f"map.txt: {name}", f"{name} {value.hex()}" in lines)
 
 
+def log_file(path):
+    """Head, a record, a record with a content, a bare leaf: the commitments of the second and third are recomputed."""
+    head, *lines = path.read_text("ascii").splitlines()
+    keys = ["class", "first", "format", "interval", "origin", "part", "salt"]
+    check("log-file.jsonl: head", list(json.loads(head)) == keys)
+    for number, line in enumerate(lines[:2]):
+        record = json.loads(line)
+        leaf, opening = bytes.fromhex(record["leaf"]), bytes.fromhex(record["opening"])
+        metadata = line[line.index('"metadata":') + 11 : -1].encode()
+        content = b"a trust item" if "content" in record else b""
+        digests = len(content).to_bytes(8, "big") + sha256(content) + blake3(content)
+        if content:
+            said = record["content"]
+            same("log-file.jsonl: content", digests[8:].hex(), said["sha256"] + said["blake3"])
+        opened = b"PEC-ARCHIVE-COMMIT-v1\0" + opening + leaf[5:6] + digests + sha256(metadata)
+        same(f"log-file.jsonl: commitment {number}", sha256(opened).hex(), leaf[32:].hex())
+    same("log-file.jsonl: bare leaf", json.loads(lines[2])["leaf"], json.loads(lines[0])["leaf"])
+
+
+def canonical(path):
+    """Canonical JSON (RFC 8785), of texts and integers alone, in one line."""
+    text = path.read_text("utf-8")
+    again = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    same(f"{path.name}: canonical", again + "\n", text)
+
+
+def catalogue(path):
+    canonical(path)
+    for file in json.loads(path.read_text("utf-8"))["files"]:
+        same(f"catalogue.json: {file['path']}", sha256(file["path"].encode()).hex(), file["sha256"])
+
+
 def evidence_tree(_):
     leaves = [sha256(text) for text in (b"alpha", b"beta", b"gamma")]
     root = sha256(*sorted([sha256(*sorted(leaves[:2])), leaves[2]]))
@@ -391,6 +423,7 @@ def families(path):
         ("leaf-hash", struct.pack(">BQ", 0x44, 2), b"\1" + struct.pack(">HHHH", 0x102, 3, 0x405, 6)),
         ("interval", struct.pack(">QB", DAY, 1), struct.pack(">BBQQ", 1, 1, DAY + 86400000, first)),
         ("interval", struct.pack(">QB", DAY, 2), cut),
+        ("interval", struct.pack(">QB", DAY, 3), struct.pack(">BBQQ", 1, 3, first, TIME)),
         ("checkpoint", struct.pack(">Q", size), b"\1" + note),
         ("checkpoint", b"\xff" + struct.pack(">Q", size), b"\1" + note),
         ("dictionary", struct.pack(">H", 1), b"\1" + b"\x77" * 4),
@@ -659,6 +692,9 @@ FILES = {
         "acknowledgement.json": acknowledgement,
         "sample.txt": sample,
         "map.txt": interval_map,
+        "log-file.jsonl": log_file,
+        "closing.json": canonical,
+        "catalogue.json": catalogue,
         "add-checkpoint.txt": add_checkpoint,
         "monitor-state.txt": monitor_state,
         "record.tlog-proof": proof,
@@ -699,7 +735,7 @@ def main():
         for folder, vectors in FILES.items():
             for name, vector in vectors.items():
                 attempt(name, vector, repo / folder / name)
-            there = sorted(path.name for path in (repo / folder).glob("*"))
+            there = sorted(path.name for path in (repo / folder).glob("*") if path.is_file())
             same(f"{folder}: every file is checked here", sorted(vectors), there)
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0)

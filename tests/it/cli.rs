@@ -184,7 +184,7 @@ fn wrong_use_is_told_in_one_line() {
     let run = |arguments: &[&str]| ceralacca(folder.path(), arguments);
     cannot(&run(&[]), "no command given");
     cannot(&run(&["sigilla"]), "unrecognized subcommand");
-    cannot(&run(&["verify", "proof"]), "--key <VKEY>");
+    cannot(&run(&["verify", "proof"]), "read proof proof");
     cannot(
         &run(&["verify", "proof", "--key", "chiave"]),
         "verifier key is malformed",
@@ -372,7 +372,10 @@ fn verify_passes_a_proof_and_names_the_check_that_fails() {
         &verify("demo/absent.tlog-proof", &[]),
         "read proof demo/absent.tlog-proof",
     );
-    cannot(&verify("demo", &[]), "read proof demo");
+    // A folder is a package given again; this one is none.
+    let folder = verify("demo", &[]);
+    assert_eq!(status(&folder), 1, "{folder:?}");
+    assert!(out(&folder).contains("NOT VERIFIED"), "{folder:?}");
 }
 
 #[test]

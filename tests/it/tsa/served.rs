@@ -214,6 +214,7 @@ fn what_the_example_explains_about_sealing_is_read_once_it_is_uncommented() {
             "pin_file",
             "key = \"sigillo\"",
             "[seal.pkcs11]",
+            "algorithms",
         ];
         match setting.filter(|_| is_ours) {
             Some(rest) if !skipped.iter().any(|start| rest.starts_with(start)) => text += rest,
