@@ -6,6 +6,7 @@
 //!     --ingest N     records a second that arrive meanwhile (default 10 000)
 //!     --quiet        none arrive
 //! ```
+//! The package is then handed out to a folder and verified as a stranger does (`verify-interval`), maps apart.
 //! The path measured is the shipped one (`Log::close_next`), with the development authority in process. What was
 //! written is read back: the catalogue is complete, every digest is of its file, and `fsck` is clean afterwards.
 
@@ -15,11 +16,19 @@
 #[allow(dead_code, reason = "the tests need more of it")]
 mod support;
 
+use ceralacca::access::{self, Preserve, Principal, Role, Standing};
+use ceralacca::ambient::SystemClock;
 use ceralacca::archive::Log;
 use ceralacca::ingest::{ClientKey, Ingest, Submission};
 use ceralacca::seal::{Probe, SealError};
+use ceralacca::verification::{self, Given, report::Ended};
+use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::leaf::Class;
+use ceralacca_formats::rotation::KeyChain;
+use ceralacca_pec::judge::{Material, Trust};
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::sealing::Sealing;
@@ -128,6 +137,61 @@ fn report(log: &Log, records: u64, took: Duration) {
     );
 }
 
+/// Hands a package out as the service does, and verifies it without the archive.
+fn verify(log: &Log, sealing: &Sealing) {
+    let standings = vec![(log.id().clone(), Standing::Role(Role::Provider))];
+    let provider = Principal::new("gestore-1", standings);
+    let now = UtcMillis::new(START_MS);
+    let permit = access::authorize::<Preserve>(&provider, log.id(), now).unwrap();
+    let packages = log.packages(&permit).unwrap();
+    let interval = log.reader().published().spans[0].id;
+    let package = log.sealer().package(interval).unwrap().unwrap();
+    let listed = package.catalogue().files.iter();
+    let own = ["catalogue.json", "closing.json", "closing.tlog-proof"];
+    let folder = tempfile::tempdir().unwrap();
+    for path in listed.map(|entry| entry.path.as_str()).chain(own) {
+        let to = folder.path().join(path);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let mut to = BufWriter::new(File::create(to).unwrap());
+        let file = packages.file(interval, path).unwrap();
+        file.each(|octets| to.write_all(octets).unwrap()).unwrap();
+        to.flush().unwrap();
+    }
+    let anchors = vec![sealing.root.clone()];
+    let material = Material {
+        anchors: anchors.clone(),
+        ..Material::default()
+    };
+    let given = Given {
+        keys: Some(KeyChain::new(log.verifier().clone())),
+        anchors: Some(anchors),
+        seal: Some(Trust::new(material).unwrap()),
+        previous: None,
+        partial: false,
+        maps: true,
+        clock: &SystemClock::default(),
+    };
+    let begun = Instant::now();
+    let report = verification::verify(folder.path(), &given).unwrap();
+    let took = begun.elapsed();
+    let of_lines = |ended: &Ended| matches!(ended, Ended::Badly(_));
+    let bad: Vec<_> = report
+        .checks
+        .iter()
+        .filter(|c| of_lines(&c.ended))
+        .collect();
+    assert!(bad.is_empty(), "{bad:?}");
+    let rest = took - report.maps_time;
+    println!(
+        "verified {} records in {:.2} s: {:.0} a second; {} keys of maps built again in {:.2} s",
+        report.records,
+        rest.as_secs_f64(),
+        report.records as f64 / rest.as_secs_f64(),
+        report.keys,
+        report.maps_time.as_secs_f64(),
+    );
+}
+
 fn walk(folder: &std::path::Path) -> u64 {
     let entries = std::fs::read_dir(folder).unwrap();
     let sizes = entries.map(|entry| {
@@ -193,6 +257,7 @@ fn main() {
         "resident {before} MB before, {} MB at most",
         memory("VmHWM")
     );
+    verify(&log, &sealing);
     log.stop().unwrap();
     drop(log);
     if options.records <= 200_000 {

@@ -6,10 +6,13 @@
 //! 3. Integers lie within ±(2^53-1) (RFC 7493 section 2.2); a larger one is refused, never rounded.
 //! 4. Text that is not UTF-8 is an object `{"base64":"…"}`: nothing is replaced, nothing is lost.
 
+mod spelling;
+
 use crate::id::INTEGER_MAX;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use spelling::{Member, Value};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Why bytes are not canonical metadata. Corruption or a foreign writer; never retried.
@@ -183,16 +186,17 @@ impl Text {
         std::str::from_utf8(&self.0).ok()
     }
 
-    fn from_value(value: &Value) -> Option<Self> {
+    fn from_value(value: Value<'_>) -> Option<Self> {
         match value {
-            Value::String(text) => Some(Self(text.as_bytes().to_vec())),
-            Value::Object(map) => {
-                let (key, value) = map.iter().next()?;
-                let bytes = STANDARD.decode(value.as_str()?).ok()?;
-                let only = map.len() == 1 && key == "base64";
-                // Text that is UTF-8 has its one spelling as a string.
-                (only && std::str::from_utf8(&bytes).is_err()).then_some(Self(bytes))
-            }
+            Value::Text(text) => Some(Self(text.into_owned().into_bytes())),
+            Value::Object(members) => match members.as_slice() {
+                [(key, Some(Value::Text(digits)))] if key == "base64" => {
+                    let bytes = STANDARD.decode(digits.as_bytes()).ok()?;
+                    // Text that is UTF-8 has its one spelling as a string.
+                    std::str::from_utf8(&bytes).is_err().then_some(Self(bytes))
+                }
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -241,7 +245,7 @@ fn write_text(out: &mut String, text: &[u8]) {
 
 /// RFC 8785 section 3.2.2.2: the seven short escapes, `\u00xx` in lower case for other controls, all
 /// else as it is.
-pub(crate) fn write_string(out: &mut String, text: &str) {
+fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
     // Nearly all text needs no escape: one pass without branches, which vectorises, tells.
@@ -275,41 +279,43 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
 }
 
 /// A canonical object being read: members are taken one by one, and none may be left.
-pub struct ObjectReader(serde_json::Map<String, Value>);
+pub struct ObjectReader<'a>(Vec<Member<'a>>);
 
-impl ObjectReader {
+impl<'a> ObjectReader<'a> {
     /// Reads bytes that must be one object in its canonical spelling.
-    pub fn parse(bytes: &[u8]) -> Result<Self, CanonicalError> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|_| CanonicalError::NotJson)?;
-        let mut spelling = String::with_capacity(bytes.len());
-        write_value(&mut spelling, &value)?;
-        match value {
-            Value::Object(map) if spelling.as_bytes() == bytes => Ok(Self(map)),
-            _ => Err(CanonicalError::NotCanonical),
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, CanonicalError> {
+        match spelling::object(bytes) {
+            Some(members) => Ok(Self(members)),
+            None => Err(flaw(bytes)),
         }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value<'a>> {
+        let mut members = self.0.iter_mut();
+        members.find(|(name, _)| name == key)?.1.take()
     }
 
     /// Takes a string member. `Err` when it is there and is not text.
     pub fn text(&mut self, key: &'static str) -> Result<Option<Text>, &'static str> {
-        match self.0.remove(key) {
+        match self.take(key) {
             None => Ok(None),
-            Some(value) => Text::from_value(&value).map(Some).ok_or(key),
+            Some(value) => Text::from_value(value).map(Some).ok_or(key),
         }
     }
 
     /// Takes a number member. `Err` when it is there and is not an integer.
     pub fn integer(&mut self, key: &'static str) -> Result<Option<Integer>, &'static str> {
-        match self.0.remove(key) {
+        match self.take(key) {
             None => Ok(None),
-            Some(value) => value.as_i64().map(|n| Some(Integer(n))).ok_or(key),
+            Some(Value::Integer(number)) => Ok(Some(Integer(number))),
+            Some(_) => Err(key),
         }
     }
 
     /// Takes an array of strings; absent is empty.
     pub fn texts(&mut self, key: &'static str) -> Result<Vec<Text>, &'static str> {
-        let items = self.items(key)?;
+        let items = self.items(key)?.into_iter();
         items
-            .iter()
             .map(|item| Text::from_value(item).ok_or(key))
             .collect()
     }
@@ -320,12 +326,11 @@ impl ObjectReader {
         key: &'static str,
         mut read: impl FnMut(&mut ObjectReader) -> Result<T, &'static str>,
     ) -> Result<Vec<T>, &'static str> {
-        let items = self.items(key)?;
+        let items = self.items(key)?.into_iter();
         items
-            .into_iter()
             .map(|item| match item {
-                Value::Object(map) => {
-                    let mut reader = ObjectReader(map);
+                Value::Object(members) => {
+                    let mut reader = ObjectReader(members);
                     let value = read(&mut reader)?;
                     reader.end().map_err(|_| key)?;
                     Ok(value)
@@ -341,10 +346,10 @@ impl ObjectReader {
         key: &'static str,
         read: impl FnOnce(&mut ObjectReader) -> Result<T, &'static str>,
     ) -> Result<Option<T>, &'static str> {
-        match self.0.remove(key) {
+        match self.take(key) {
             None => Ok(None),
-            Some(Value::Object(map)) => {
-                let mut reader = ObjectReader(map);
+            Some(Value::Object(members)) => {
+                let mut reader = ObjectReader(members);
                 let value = read(&mut reader)?;
                 reader.end().map_err(|_| key)?;
                 Ok(Some(value))
@@ -353,8 +358,8 @@ impl ObjectReader {
         }
     }
 
-    fn items(&mut self, key: &'static str) -> Result<Vec<Value>, &'static str> {
-        match self.0.remove(key) {
+    fn items(&mut self, key: &'static str) -> Result<Vec<Value<'a>>, &'static str> {
+        match self.take(key) {
             None => Ok(Vec::new()),
             // An empty array has its one spelling as no member.
             Some(Value::Array(items)) if !items.is_empty() => Ok(items),
@@ -364,55 +369,31 @@ impl ObjectReader {
 
     /// The first member nobody took, if any.
     pub fn end(self) -> Result<(), String> {
-        match self.0.into_iter().next() {
-            None => Ok(()),
-            Some((key, _)) => Err(key),
-        }
+        let left = self.0.into_iter().find(|(_, value)| value.is_some());
+        left.map_or(Ok(()), |(key, _)| Err(Cow::into_owned(key)))
     }
 }
 
-fn write_value(out: &mut String, value: &Value) -> Result<(), CanonicalError> {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Number(number) => {
-            let number = number.as_i64().ok_or(CanonicalError::Number)?;
-            let number = Integer::try_from(number)?;
-            // Writing to a String cannot fail.
-            let _ = write!(out, "{}", number.0);
-        }
-        Value::String(text) => write_string(out, text),
-        Value::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_value(out, item)?;
+/// What is wrong with bytes that are not canonical, told by another reader of JSON.
+fn flaw(bytes: &[u8]) -> CanonicalError {
+    fn of(value: &serde_json::Value) -> Option<CanonicalError> {
+        match value {
+            serde_json::Value::Number(number) => {
+                let number = number.as_i64().map(Integer::try_from);
+                (!matches!(number, Some(Ok(_)))).then_some(CanonicalError::Number)
             }
-            out.push(']');
-        }
-        Value::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            out.push('{');
-            for (i, key) in keys.into_iter().enumerate() {
-                if !key.is_ascii() {
-                    return Err(CanonicalError::Key);
-                }
-                if i > 0 {
-                    out.push(',');
-                }
-                write_string(out, key);
-                out.push(':');
-                if let Some(value) = map.get(key) {
-                    write_value(out, value)?;
-                }
-            }
-            out.push('}');
+            serde_json::Value::Array(items) => items.iter().find_map(of),
+            serde_json::Value::Object(members) => members.iter().find_map(|(key, value)| {
+                let is_foreign = (!key.is_ascii()).then_some(CanonicalError::Key);
+                is_foreign.or_else(|| of(value))
+            }),
+            _ => None,
         }
     }
-    Ok(())
+    match serde_json::from_slice(bytes) {
+        Err(_) => CanonicalError::NotJson,
+        Ok(value) => of(&value).unwrap_or(CanonicalError::NotCanonical),
+    }
 }
 
 #[cfg(test)]
@@ -484,6 +465,127 @@ mod tests {
         assert_eq!(two.text("a"), Err("a"));
     }
 
+    /// What the reader must agree with: read by others, written by us, compared.
+    fn is_canonical(bytes: &[u8]) -> bool {
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else {
+            return false;
+        };
+        let mut spelling = String::new();
+        let written = write_value(&mut spelling, &value);
+        value.is_object() && written.is_ok() && spelling.as_bytes() == bytes
+    }
+
+    fn write_value(out: &mut String, value: &serde_json::Value) -> Result<(), CanonicalError> {
+        match value {
+            serde_json::Value::Null => out.push_str("null"),
+            serde_json::Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            serde_json::Value::Number(number) => {
+                let number = number.as_i64().ok_or(CanonicalError::Number)?;
+                let number = Integer::try_from(number)?;
+                // Writing to a String cannot fail.
+                let _ = write!(out, "{}", number.0);
+            }
+            serde_json::Value::String(text) => write_string(out, text),
+            serde_json::Value::Array(items) => {
+                out.push('[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(',');
+                    }
+                    write_value(out, item)?;
+                }
+                out.push(']');
+            }
+            serde_json::Value::Object(map) => {
+                let mut keys: Vec<&String> = map.keys().collect();
+                keys.sort();
+                out.push('{');
+                for (i, key) in keys.into_iter().enumerate() {
+                    if !key.is_ascii() {
+                        return Err(CanonicalError::Key);
+                    }
+                    if i > 0 {
+                        out.push(',');
+                    }
+                    write_string(out, key);
+                    out.push(':');
+                    if let Some(value) = map.get(key) {
+                        write_value(out, value)?;
+                    }
+                }
+                out.push('}');
+            }
+        }
+        Ok(())
+    }
+
+    /// An object as metadata have it, and beyond.
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let limit = INTEGER_MAX as i64;
+        let one = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            (-limit..=limit).prop_map(Into::into),
+            (-2i64..3).prop_map(Into::into),
+            ".{0,12}".prop_map(Into::into),
+            "[\\x00-\\x22\\\\a\\u{e8}]{0,6}".prop_map(Into::into),
+        ];
+        let nested = one.prop_recursive(4, 24, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                proptest::collection::btree_map("[a-c]{0,3}", inner, 0..6)
+                    .prop_map(|members| members.into_iter().collect::<serde_json::Value>()),
+            ]
+        });
+        proptest::collection::btree_map("[a-z_]{1,8}", nested, 0..8)
+            .prop_map(|members| members.into_iter().collect())
+    }
+
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\"a\":",
+        "\"b\":",
+        "0",
+        "-",
+        "1",
+        "9007199254740991",
+        "9007199254740992",
+        ".",
+        "e1",
+        " ",
+        "\\",
+        "\\n",
+        "\\u0009",
+        "\\u000f",
+        "\\u000F",
+        "\\u+00f",
+        "\\u001",
+        "\\u00e8",
+        "\\/",
+        "è",
+        "\u{7f}",
+        "\n",
+        "null",
+        "true",
+        "false",
+        "\"base64\":\"4A==\"",
+    ];
+
+    #[test]
+    fn what_is_nested_deeper_than_any_document_is_refused() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(ObjectReader::parse(nested(60).as_bytes()).is_ok());
+        for depth in [64, 100, 1_000_000] {
+            assert!(ObjectReader::parse(nested(depth).as_bytes()).is_err());
+        }
+    }
+
     proptest! {
         #[test]
         fn strings_survive_and_agree_with_another_reader(text in ".*") {
@@ -491,6 +593,32 @@ mod tests {
             write_string(&mut out, &text);
             let back: String = serde_json::from_str(&out).unwrap();
             prop_assert_eq!(back, text);
+        }
+
+        #[test]
+        fn what_is_canonical_is_agreed_with_another_reader(
+            value in value(),
+            flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        ) {
+            let mut spelling = String::new();
+            write_value(&mut spelling, &value).unwrap();
+            let mut bytes = spelling.into_bytes();
+            for (at, octet) in flips {
+                let at = at.index(bytes.len());
+                bytes[at] = octet;
+            }
+            prop_assert_eq!(ObjectReader::parse(&bytes).is_ok(), is_canonical(&bytes));
+        }
+
+        #[test]
+        fn pieces_of_json_are_agreed_with_another_reader(
+            pieces in proptest::collection::vec(prop::sample::select(PIECES), 0..12),
+        ) {
+            let text = pieces.concat();
+            for text in [text.clone(), format!("{{\"a\":{text}}}"), format!("{{\"a\":\"{text}\"}}")] {
+                let read = ObjectReader::parse(text.as_bytes());
+                prop_assert_eq!(read.is_ok(), is_canonical(text.as_bytes()), "{}", text);
+            }
         }
 
         #[test]
