@@ -28,6 +28,7 @@ mod retention;
 mod rotation;
 mod scrub;
 mod seal;
+mod seal_killed;
 mod seal_served;
 mod services;
 mod static_face;

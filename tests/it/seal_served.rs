@@ -14,10 +14,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-const LOG: &str = "gestore-1";
+pub(crate) const LOG: &str = "gestore-1";
 
 /// An installation whose service stopped so many days ago.
-fn stopped(days: u64) -> Installation {
+pub(crate) fn stopped(days: u64) -> Installation {
     let installation = Installation::plain(&[LOG], "");
     let now = SystemClock::default().wall().get();
     let files = DevelopmentFiles::beside(&installation.path("master.key"));
