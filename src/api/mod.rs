@@ -18,6 +18,7 @@ mod blocking;
 mod convert;
 mod cut;
 mod import;
+mod metrics;
 mod operations;
 mod patient;
 mod presence;
@@ -176,6 +177,11 @@ impl Service {
     /// The static face of all logs, over HTTP; it knows no callers.
     pub fn static_face(&self) -> axum::Router {
         tiles::router(self)
+    }
+
+    /// The state of all logs in numbers, over HTTP, for whoever watches the service.
+    pub fn metrics(&self) -> axum::Router {
+        metrics::router(self)
     }
 
     /// Tells the streams without an end that the service stops.

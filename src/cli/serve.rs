@@ -34,6 +34,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         if let Some(address) = listening.static_face {
             lines += &format!("static face on http://{address}\n");
         }
+        if let Some(address) = listening.metrics {
+            lines += &format!("metrics on http://{address}/metrics\n");
+        }
         let mut out = std::io::stdout();
         // Who does not read it knows the address.
         let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());

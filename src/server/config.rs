@@ -105,7 +105,8 @@ struct File {
     tls: Option<TlsEntry>,
     development: Option<DevelopmentEntry>,
     #[serde(rename = "static")]
-    static_face: Option<StaticEntry>,
+    static_face: Option<FaceEntry>,
+    metrics: Option<FaceEntry>,
     #[serde(default)]
     trust: TrustEntry,
     #[serde(default)]
@@ -140,7 +141,7 @@ struct DevelopmentEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StaticEntry {
+struct FaceEntry {
     listen: SocketAddr,
     connections_max: Option<usize>,
 }
@@ -260,9 +261,9 @@ pub enum Transport {
     Plain,
 }
 
-/// The static face: checkpoints and hash tiles for everybody, over plain HTTP.
+/// Something given over plain HTTP, without callers being known.
 #[derive(Debug)]
-pub struct StaticFace {
+pub struct Face {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Connections at a time.
@@ -298,7 +299,9 @@ pub struct Config {
     /// How long calls may take to end when the service stops.
     pub drain: Duration,
     /// The static face; none unless it is asked for.
-    pub static_face: Option<StaticFace>,
+    pub static_face: Option<Face>,
+    /// The state of the logs in numbers; none unless it is asked for.
+    pub metrics: Option<Face>,
     /// What signatures are judged with.
     pub trust: TrustFiles,
     /// Who cosigns checkpoints; none where nobody is asked.
@@ -396,7 +399,14 @@ impl Config {
                 .unwrap_or(OBJECT_BYTES_MAX),
             connections_max: above("connections_max", entry.connections_max)?.unwrap_or(1024),
             drain: Duration::from_secs(entry.drain_seconds.unwrap_or(30)),
-            static_face: file.static_face.map(static_face).transpose()?,
+            static_face: file
+                .static_face
+                .map(|f| face("static.connections_max", f))
+                .transpose()?,
+            metrics: file
+                .metrics
+                .map(|f| face("metrics.connections_max", f))
+                .transpose()?,
             trust: TrustFiles {
                 anchors: within(folder, file.trust.anchors),
                 intermediates: within(folder, file.trust.intermediates),
@@ -439,9 +449,9 @@ fn scrubbing(entry: &ScrubEntry) -> Result<Scrubbing, ConfigError> {
     })
 }
 
-fn static_face(entry: StaticEntry) -> Result<StaticFace, ConfigError> {
-    let connections_max = above("static.connections_max", entry.connections_max)?;
-    Ok(StaticFace {
+fn face(limit: &'static str, entry: FaceEntry) -> Result<Face, ConfigError> {
+    let connections_max = above(limit, entry.connections_max)?;
+    Ok(Face {
         listen: entry.listen,
         connections_max: connections_max.unwrap_or(256),
     })
@@ -578,6 +588,7 @@ mod tests {
             "tsa_anchors",
             "directory",
             "static",
+            "metrics",
             "plain_text",
             "quorum",
             "policy",

@@ -3,7 +3,7 @@
 //! # Invariants
 //! 1. It listens only after every log is open, and says so.
 //! 2. At the end it accepts nothing new, lets calls finish for a bounded time, stops the logs cleanly.
-//! 3. The static face, where an operator asks for it, has an address of its own and gives what is open to everybody.
+//! 3. The static face and the figures, where an operator asks for them, have addresses of their own; nobody is known there.
 //! 4. Nothing personal is logged: no address, no id of a message, no query.
 
 mod attempts;
@@ -105,6 +105,8 @@ pub struct Listening {
     pub services: SocketAddr,
     /// The static face, where there is one.
     pub static_face: Option<SocketAddr>,
+    /// The state of the logs in numbers, where it is given.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What the logs of a configuration are opened with.
@@ -219,7 +221,7 @@ async fn serve_until(
     say(&health, tonic_health::ServingStatus::Serving).await;
     routes.add_service(health_service);
     let (listener, address) = listen(config.listen).await?;
-    let (stop_face, face_stops) = watch::channel(false);
+    let (stop_face, _) = watch::channel(false);
     let stops = stop_face.subscribe();
     let scrubbing = tokio::spawn(scrub::follow(
         scrubbed,
@@ -231,17 +233,27 @@ async fn serve_until(
     let closing = tokio::spawn(closing::follow(sealed, seal_clock, stops));
     let rules = config.seal.rules.clone();
     let renewing = tokio::spawn(renewal::follow(renewed, rules, stop_face.subscribe()));
-    let mut static_address = None;
-    let face = match &config.static_face {
-        None => None,
-        Some(face) => {
-            let (listener, address) = listen(face.listen).await?;
-            static_address = Some(address);
-            let (router, limits) = (service.static_face(), Limits::of(face.connections_max));
-            let serving = plain_http::serve(listener, router, limits, face_stops);
-            Some(tokio::spawn(serving))
-        }
-    };
+    let mut faces = JoinSet::new();
+    let mut addresses = [None, None];
+    let given = [
+        (&config.static_face, service.static_face()),
+        (&config.metrics, service.metrics()),
+    ];
+    for ((face, router), place) in given.into_iter().zip(&mut addresses) {
+        let Some(face) = face else {
+            continue;
+        };
+        let (listener, address) = listen(face.listen).await?;
+        *place = Some(address);
+        let limits = Limits::of(face.connections_max);
+        faces.spawn(plain_http::serve(
+            listener,
+            router,
+            limits,
+            stop_face.subscribe(),
+        ));
+    }
+    let [static_face, metrics] = addresses;
     let incoming = Incoming::new(listener, config.connections_max);
     let (begin_drain, drain) = tokio::sync::oneshot::channel::<()>();
     let serving = server
@@ -253,10 +265,11 @@ async fn serve_until(
     tokio::pin!(serving);
     ready(Listening {
         services: address,
-        static_face: static_address,
+        static_face,
+        metrics,
     });
     tracing::info!(%address, "serving");
-    if let Some(address) = static_address {
+    if let Some(address) = static_face {
         tracing::info!(%address, "static face: checkpoints and hash tiles, open to everybody");
     }
     // Without a supervisor nobody listens.
@@ -277,10 +290,8 @@ async fn serve_until(
         let _ = scrubbing.await;
         let _ = closing.await;
         let _ = renewing.await;
-        if let Some(face) = face {
-            // A panic there is a broken invariant of ours; nothing was to be saved.
-            let _ = face.await;
-        }
+        // A panic there is a broken invariant of ours; nothing was to be saved.
+        while faces.join_next().await.is_some() {}
         ended
     };
     match tokio::time::timeout(config.drain, all).await {

@@ -227,6 +227,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "axum",
         &[
             "src/api/cut.rs",
+            "src/api/metrics.rs",
             "src/api/tiles.rs",
             "src/api/mod.rs",
             "src/plain_http.rs",

@@ -16,6 +16,7 @@ mod foreign_client;
 mod judged;
 mod layering;
 mod life;
+mod metrics;
 mod presence;
 mod refusals;
 mod reissue;

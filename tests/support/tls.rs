@@ -153,16 +153,17 @@ impl Installation {
     /// Starts the service as configured. Another test of this process may be starting a program just now: between
     /// fork and exec the child holds a copy of every lock, so a log that was made a moment ago may still seem in use.
     pub fn serve(self) -> Served {
-        let (child, address, static_face) = self.start();
+        let (child, address, [static_face, metrics]) = self.start();
         Served {
             address,
             static_face,
+            metrics,
             installation: self,
             child,
         }
     }
 
-    fn start(&self) -> (Child, String, Option<String>) {
+    fn start(&self) -> (Child, String, [Option<String>; 2]) {
         for _ in 0..200 {
             let log = std::fs::File::create(self.path("serve.log")).unwrap();
             let mut child = self.command();
@@ -172,8 +173,12 @@ impl Installation {
             let mut out = BufReader::new(child.stdout.take().unwrap());
             out.read_line(&mut line).unwrap();
             if let Some(address) = line.trim().strip_prefix("listening on ") {
-                let static_face = self.static_face(&mut out);
-                return (child, address.to_owned(), static_face);
+                let faces = [
+                    ("\n[static]\n", "static face on "),
+                    ("\n[metrics]\n", "metrics on "),
+                ];
+                let faces = faces.map(|(table, before)| self.face(&mut out, table, before));
+                return (child, address.to_owned(), faces);
             }
             child.wait().unwrap();
             let log = std::fs::read_to_string(self.path("serve.log")).unwrap();
@@ -184,13 +189,13 @@ impl Installation {
         panic!("the log stays in use");
     }
 
-    /// The URL of the static face, which is told after the address of the services.
-    fn static_face(&self, out: &mut impl BufRead) -> Option<String> {
+    /// The URL of what has this table, which is told after the address of the services.
+    fn face(&self, out: &mut impl BufRead, table: &str, before: &str) -> Option<String> {
         let config = std::fs::read_to_string(self.path("c.toml")).unwrap();
-        config.contains("\n[static]\n").then(|| {
+        config.contains(table).then(|| {
             let mut line = String::new();
             out.read_line(&mut line).unwrap();
-            let address = line.trim().strip_prefix("static face on ");
+            let address = line.trim().strip_prefix(before);
             address.unwrap_or_else(|| panic!("{line:?}")).to_owned()
         })
     }
@@ -215,6 +220,8 @@ pub struct Served {
     pub address: String,
     /// URL of the static face, where it is configured.
     pub static_face: Option<String>,
+    /// URL of the metrics, where they are configured.
+    pub metrics: Option<String>,
     pub installation: Installation,
     child: Child,
 }
@@ -278,7 +285,7 @@ impl Served {
 
     /// Starts it anew, after it was stopped.
     pub fn start_again(&mut self) {
-        (self.child, self.address, self.static_face) = self.installation.start();
+        (self.child, self.address, [self.static_face, self.metrics]) = self.installation.start();
     }
 
     /// Tells it to read its trust material again.
