@@ -8,6 +8,7 @@ use crate::access::{self, Denied, Migrate, Permit, Status, Submit};
 use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::audit::scrub::{Report, Scrub, Ticked};
 use crate::audit::{ReadError, Reader};
+use crate::custody::Custodian;
 use crate::desk::{Desk, Packages};
 use crate::disclosure::Disclosures;
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
@@ -223,6 +224,7 @@ pub struct Log {
     sequencer: Arc<Sequencer>,
     reader: Reader,
     disclosures: Disclosures,
+    custodian: Custodian,
     witnessed: Arc<Witnessed>,
     ingest: Ingest,
     scrub: Scrub,
@@ -274,6 +276,7 @@ impl Log {
         let published = Arc::clone(sequencer.published());
         let reader = Reader::new(store, keyring, published, index);
         let disclosures = Disclosures::new(Arc::clone(&sequencer), Arc::clone(&settings.entropy));
+        let custodian = Custodian::new(Arc::clone(&sequencer));
         let scrub = Scrub::open(reader.clone(), verifier.clone(), folder)?;
         let sealer = Sealer::new(
             reader.clone(),
@@ -302,6 +305,7 @@ impl Log {
             sequencer,
             reader,
             disclosures,
+            custodian,
             witnessed: Arc::new(witnessed),
             ingest,
             scrub,
@@ -361,7 +365,15 @@ impl Log {
         self.check(permit)?;
         let (reader, disclosures) = (&self.reader, &self.disclosures);
         let (witnessed, sealer) = (&self.witnessed, &self.sealer);
-        Ok(Desk::new(reader, disclosures, witnessed, sealer, permit))
+        let custodian = &self.custodian;
+        Ok(Desk::new(
+            reader,
+            disclosures,
+            witnessed,
+            sealer,
+            custodian,
+            permit,
+        ))
     }
 
     /// Makes packages from it, for the holder of a permit for this log.

@@ -14,7 +14,7 @@ use crate::store::cf::state::{Rotation, State, StateKey, StateRow};
 use crate::store::{Batch, Rows, Store, StoreError};
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::encrypt::{OpenError, Place};
-use ceralacca_formats::id::{IntervalId, Origin};
+use ceralacca_formats::id::{IntervalId, LeafIndex, Origin};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::note::{NoteError, NoteSigner, VerifierKey};
 use ceralacca_formats::rotation::{KeyChain, ROTATIONS_MAX, RotationFlaw};
@@ -185,6 +185,33 @@ impl Keyring {
         self.origin_sha256
     }
 
+    /// Encrypts who did an act on a hold, and why, under the log key: it outlives what the hold names.
+    pub fn wrap_hold_detail(
+        &self,
+        hold: LeafIndex,
+        step: u8,
+        plain: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Vec<u8> {
+        let nonce = RecordNonce::from_bytes(draw(entropy));
+        let what = hold_use(hold, step);
+        self.log_key
+            .wrap_detail(plain, &self.origin_sha256, what, nonce)
+    }
+
+    /// Opens what [`Keyring::wrap_hold_detail`] made, of the same hold and step only.
+    pub fn open_hold_detail(
+        &self,
+        hold: LeafIndex,
+        step: u8,
+        wrapped: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        let what = "the detail of a hold";
+        self.log_key
+            .unwrap_detail(wrapped, &self.origin_sha256, hold_use(hold, step))
+            .map_err(|source| KeyError::Wrapped { what, source })
+    }
+
     /// Draws the class secrets of a new interval; their wrapped rows are added to `batch`.
     pub fn create_interval(&self, interval: IntervalId, entropy: &dyn Entropy, batch: &mut Batch) {
         for class in Class::ALL {
@@ -313,6 +340,13 @@ pub fn chain(store: &dyn Store, current: &VerifierKey) -> Result<KeyChain, KeyEr
         taken.map_err(|flaw| KeyError::Rotation { number, flaw })?;
     }
     Ok(chain)
+}
+
+fn hold_use(hold: LeafIndex, step: u8) -> SecretUse {
+    SecretUse::HoldDetail {
+        hold: hold.get(),
+        step,
+    }
 }
 
 fn class_use(interval: IntervalId, class: Class) -> SecretUse {

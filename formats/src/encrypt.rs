@@ -308,6 +308,35 @@ wrapped!(MasterKey, wrap_log_key, unwrap_log_key, LogKey);
 wrapped!(LogKey, wrap_class_secret, unwrap_class_secret, ClassSecret);
 wrapped!(LogKey, wrap_signing_seed, unwrap_signing_seed, SigningSeed);
 
+impl LogKey {
+    /// Encrypts bytes that must outlive every class secret, such as who set a hold:
+    /// `nonce 16 | AES-256-GCM(plain) | tag 16`. The nonce is random and new.
+    pub fn wrap_detail(
+        &self,
+        plain: &[u8],
+        origin: &Sha256,
+        what: SecretUse,
+        nonce: RecordNonce,
+    ) -> Vec<u8> {
+        let key = self.wrap_key(&nonce);
+        let mut out = nonce.as_bytes().to_vec();
+        out.extend(wrap_bytes(&key, &secret_data(origin, what), plain.to_vec()));
+        out
+    }
+
+    /// Opens what [`LogKey::wrap_detail`] made, of this use only.
+    pub fn unwrap_detail(
+        &self,
+        wrapped: &[u8],
+        origin: &Sha256,
+        what: SecretUse,
+    ) -> Result<Vec<u8>, OpenError> {
+        let (nonce, body) = wrapped.split_first_chunk::<16>().ok_or(OpenError::Shape)?;
+        let key = self.wrap_key(&RecordNonce::from_bytes(*nonce));
+        unwrap_bytes(&key, &secret_data(origin, what), body)
+    }
+}
+
 fn secret_data(origin: &Sha256, what: SecretUse) -> Vec<u8> {
     let mut data = b"ceralacca v1 secret\0".to_vec();
     data.extend_from_slice(origin.as_bytes());
@@ -571,5 +600,24 @@ mod tests {
             assert_eq!(Dictionary::from_id(dictionary.id()), Ok(dictionary));
         }
         assert_eq!(Dictionary::from_id(9), Err(OpenError::Dictionary(9)));
+    }
+
+    #[test]
+    fn the_detail_of_a_hold_opens_for_its_hold_and_step_only() {
+        let log_key = LogKey::from_bytes([2; 32]);
+        let origin = Sha256::of(b"o");
+        let what = |hold, step| SecretUse::HoldDetail { hold, step };
+        let nonce = RecordNonce::from_bytes([3; 16]);
+        let wrapped = log_key.wrap_detail(b"abc", &origin, what(258, 1), nonce);
+        let line = format!("detail {}\n", hex::encode(&wrapped));
+        assert_eq!(line, include_str!("../vectors/hold-detail.txt"));
+        let open = |bytes: &[u8], what| log_key.unwrap_detail(bytes, &origin, what);
+        assert_eq!(open(&wrapped, what(258, 1)), Ok(b"abc".to_vec()));
+        for other in [what(258, 2), what(259, 1), SecretUse::SigningSeed] {
+            assert_eq!(open(&wrapped, other), Err(OpenError::Authentication));
+        }
+        for cut in 0..wrapped.len() {
+            assert!(open(&wrapped[..cut], what(258, 1)).is_err());
+        }
     }
 }

@@ -141,6 +141,29 @@ coded! {
     }
 }
 
+impl Kind {
+    /// Whether it is an act of the archive's own. Of some a leaf of another class says who acted: it is no record of the
+    /// trace either.
+    pub const fn is_act(self) -> bool {
+        matches!(
+            self,
+            Self::IntervalClosed
+                | Self::DisposalCompleted
+                | Self::HoldSet
+                | Self::HoldReleased
+                | Self::EvidenceRenewed
+                | Self::KeyEvent
+                | Self::ClockEvent
+                | Self::Disclosure
+                | Self::DisposalIntent
+                | Self::Approval
+                | Self::Epoch
+                | Self::Outage
+                | Self::Restore
+        )
+    }
+}
+
 coded! {
     /// Retention class of a record.
     Class: u16, Class {

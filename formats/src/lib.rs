@@ -18,6 +18,7 @@
 //! - [`map`]: which identificativi an interval holds, and which not
 //! - [`log_file`], [`catalogue`], [`closing`]: the files of a closed interval, and the leaf that closes it;
 //!   [`renewal`]: the leaf that says that its evidence was renewed
+//! - [`hold`]: the leaves that say that disposal was suspended, and no longer is
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
 //! - [`rotation`]: the keys of a log, followed from the first
@@ -44,6 +45,7 @@ pub mod closing;
 pub mod cosignature;
 pub mod digest;
 pub mod encrypt;
+pub mod hold;
 pub mod id;
 pub mod leaf;
 pub mod log_file;

@@ -13,6 +13,10 @@
 use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text};
 use crate::closing::{Closing, INTERVAL_CLOSED};
 use crate::digest::Sha256;
+use crate::hold::{
+    ActDetail, HOLD_RELEASE_PROPOSED, HOLD_RELEASED, HOLD_SET, HoldPlaced, HoldReleaseProposed,
+    HoldReleased,
+};
 use crate::renewal::{EVIDENCE_RENEWED, EvidenceRenewed};
 use crate::source::{LogFile, Migrated, SourceLine, TimeStamp};
 use std::borrow::Cow;
@@ -161,7 +165,7 @@ pub struct LeafRange {
 }
 
 impl LeafRange {
-    fn write(w: &mut ObjectWriter<'_>, key: &'static str, ranges: &[Self]) {
+    pub(crate) fn write(w: &mut ObjectWriter<'_>, key: &'static str, ranges: &[Self]) {
         if !ranges.is_empty() {
             w.objects(key, ranges, |range, w| {
                 w.integer("first", range.first);
@@ -170,7 +174,7 @@ impl LeafRange {
         }
     }
 
-    fn read(r: &mut ObjectReader, key: &'static str) -> Result<Vec<Self>, &'static str> {
+    pub(crate) fn read(r: &mut ObjectReader, key: &'static str) -> Result<Vec<Self>, &'static str> {
         r.objects(key, |r| {
             Ok(Self {
                 first: r.integer("first")?.ok_or("first")?,
@@ -253,6 +257,12 @@ pub enum CustodyRecord {
         /// How long since its end, in milliseconds.
         waiting_ms: Integer,
     },
+    /// A hold was set; the leaf after this one says by whom, under which act, on what query (`hold`).
+    HoldPlaced(HoldPlaced),
+    /// The release of a hold was proposed; the leaf after this one says by whom.
+    HoldReleaseProposed(HoldReleaseProposed),
+    /// A hold was released; the leaf after this one says by whom.
+    HoldReleased(HoldReleased),
 }
 
 /// The type of event under which the index finds every [`CustodyRecord::TrustSet`].
@@ -271,9 +281,11 @@ pub enum Metadata {
     DisclosureDetail(DisclosureDetail),
     /// `"type":"migration-detail"`.
     MigrationDetail(MigrationDetail),
+    /// `"type":"act-detail"`.
+    ActDetail(ActDetail),
     /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
     /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`, `"interval-closed"`, `"evidence-renewed"`,
-    /// `"stamp-outage"`.
+    /// `"stamp-outage"`, `"hold-set"`, `"hold-release-proposed"`, `"hold-released"`.
     Custody(CustodyRecord),
 }
 
@@ -292,6 +304,7 @@ impl Metadata {
             Self::Object(record) => record.write(w),
             Self::DisclosureDetail(record) => record.write(w),
             Self::MigrationDetail(record) => record.write(w),
+            Self::ActDetail(record) => record.write(w),
             Self::Custody(record) => record.write(w),
         });
         out.into_bytes()
@@ -314,6 +327,7 @@ impl Metadata {
             Some("migration-detail") => {
                 Self::MigrationDetail(MigrationDetail::read(&mut r).map_err(field)?)
             }
+            Some("act-detail") => Self::ActDetail(ActDetail::read(&mut r).map_err(field)?),
             Some(word) => {
                 let record = CustodyRecord::read(word, &mut r).ok_or(MetadataError::Type)?;
                 Self::Custody(record.map_err(field)?)
@@ -558,6 +572,9 @@ impl CustodyRecord {
             }
             Self::IntervalClosed(closing) => closing.write(w, schema),
             Self::EvidenceRenewed(renewed) => renewed.write(w, schema),
+            Self::HoldPlaced(placed) => placed.write(w, schema),
+            Self::HoldReleaseProposed(proposed) => proposed.write(w, schema),
+            Self::HoldReleased(released) => released.write(w, schema),
             Self::StampOutage {
                 interval_ms,
                 waiting_ms,
@@ -614,6 +631,11 @@ impl CustodyRecord {
                 Some(closing.map(|closing| Self::IntervalClosed(Box::new(closing))))
             }
             EVIDENCE_RENEWED => Some(EvidenceRenewed::read(r).map(Self::EvidenceRenewed)),
+            HOLD_SET => Some(HoldPlaced::read(r).map(Self::HoldPlaced)),
+            HOLD_RELEASE_PROPOSED => {
+                Some(HoldReleaseProposed::read(r).map(Self::HoldReleaseProposed))
+            }
+            HOLD_RELEASED => Some(HoldReleased::read(r).map(Self::HoldReleased)),
             "stamp-outage" => Some(need(r, "interval_ms").and_then(|interval_ms| {
                 let waiting_ms = need(r, "waiting_ms")?;
                 Ok(Self::StampOutage {
@@ -738,7 +760,17 @@ impl Metadata {
             Self::Custody(CustodyRecord::EvidenceRenewed(_)) => {
                 take(Field::Event, EVIDENCE_RENEWED.as_bytes());
             }
-            Self::DisclosureDetail(_) | Self::MigrationDetail(_) | Self::Custody(_) => {}
+            Self::Custody(CustodyRecord::HoldPlaced(_)) => take(Field::Event, HOLD_SET.as_bytes()),
+            Self::Custody(CustodyRecord::HoldReleaseProposed(_)) => {
+                take(Field::Event, HOLD_RELEASE_PROPOSED.as_bytes());
+            }
+            Self::Custody(CustodyRecord::HoldReleased(_)) => {
+                take(Field::Event, HOLD_RELEASED.as_bytes());
+            }
+            Self::DisclosureDetail(_)
+            | Self::MigrationDetail(_)
+            | Self::ActDetail(_)
+            | Self::Custody(_) => {}
         }
     }
 

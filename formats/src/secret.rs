@@ -214,6 +214,13 @@ pub enum SecretUse {
         /// Class of the records.
         class: Class,
     },
+    /// Who did an act on a hold, and why: not a key, but bytes that outlive every class secret, under the log key.
+    HoldDetail {
+        /// The hold, by its number.
+        hold: u64,
+        /// Which act: the code of its row.
+        step: u8,
+    },
 }
 
 impl SecretUse {
@@ -226,6 +233,12 @@ impl SecretUse {
                 let mut bytes = vec![3];
                 bytes.extend(interval.to_be_bytes());
                 bytes.extend(class.code().to_be_bytes());
+                bytes
+            }
+            Self::HoldDetail { hold, step } => {
+                let mut bytes = vec![4];
+                bytes.extend(hold.to_be_bytes());
+                bytes.push(step);
                 bytes
             }
         }

@@ -94,11 +94,17 @@ pub enum ActName {
     Totals,
     /// See intervals and their packages; what may name somebody is for some roles of these only.
     Preserve,
+    /// Set a hold on records.
+    Hold,
+    /// Propose to release a hold, or confirm it: two different principals.
+    Release,
+    /// See holds, and who set them under which act.
+    Holds,
 }
 
 impl ActName {
     /// Every act.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Submit,
         Self::Checkpoint,
         Self::Prove,
@@ -110,6 +116,9 @@ impl ActName {
         Self::Scrub,
         Self::Totals,
         Self::Preserve,
+        Self::Hold,
+        Self::Release,
+        Self::Holds,
     ];
 
     /// The roles that allow it, the plainest first: the first one that a principal has is recorded.
@@ -125,6 +134,8 @@ impl ActName {
             Self::Migrate | Self::Scrub => &[Operator],
             Self::Totals => &[Provider, Auditor, Operator],
             Self::Preserve => &[Provider, Operator, Auditor],
+            Self::Hold | Self::Release => &[Provider, Approver],
+            Self::Holds => &[Provider, Auditor, Approver],
         }
     }
 }
@@ -168,7 +179,13 @@ acts! {
     /// [`ActName::Totals`].
     Totals,
     /// [`ActName::Preserve`].
-    Preserve
+    Preserve,
+    /// [`ActName::Hold`].
+    Hold,
+    /// [`ActName::Release`].
+    Release,
+    /// [`ActName::Holds`].
+    Holds
 }
 
 /// What an act of a court allows its bearer to see.
@@ -438,6 +455,9 @@ mod tests {
                 allows::<Scrub>(role),
                 allows::<Totals>(role),
                 allows::<Preserve>(role),
+                allows::<Hold>(role),
+                allows::<Release>(role),
+                allows::<Holds>(role),
             ];
             let expected = ActName::ALL.map(|act| act.roles().contains(&role));
             assert_eq!(found, expected, "{role:?}");

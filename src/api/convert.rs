@@ -203,7 +203,10 @@ pub(super) fn record(record: &Shown) -> v1::Record {
             time_stamp: object.time_stamp.as_deref().map(source::time_stamp),
         })),
         Some(
-            Metadata::DisclosureDetail(_) | Metadata::MigrationDetail(_) | Metadata::Custody(_),
+            Metadata::DisclosureDetail(_)
+            | Metadata::MigrationDetail(_)
+            | Metadata::ActDetail(_)
+            | Metadata::Custody(_),
         )
         | None => None,
     };

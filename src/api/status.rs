@@ -5,6 +5,7 @@
 
 use crate::archive::MigrationError;
 use crate::audit::ReadError;
+use crate::custody::CustodyError;
 use crate::desk::{DeskError, TokenError};
 use crate::ingest::IngestError;
 use crate::record::open::RecordError;
@@ -15,6 +16,7 @@ use crate::sequencer::SubmitError;
 use crate::store::StoreError;
 use ceralacca_evidence::asic::AsicError;
 use ceralacca_formats::sample::SampleError;
+use ceralacca_retention::{HoldError, PrincipalError};
 use std::time::Duration;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -397,6 +399,7 @@ pub(super) fn desk(error: DeskError) -> Status {
         }
         DeskError::NotWitnessed => with(Code::Unavailable, "NOT_WITNESSED", error.to_string(), &[]),
         DeskError::Read(error) => read(error),
+        DeskError::Custody(error) => custody(error),
         DeskError::Disclosure(error) => {
             tracing::error!(error = chain(&error), "record a disclosure");
             with(
@@ -405,6 +408,54 @@ pub(super) fn desk(error: DeskError) -> Status {
                 "the disclosure could not be recorded, so nothing is shown".to_owned(),
                 &[],
             )
+        }
+    }
+}
+
+/// Why an act on what is kept was not done.
+fn custody(error: CustodyError) -> Status {
+    let message = error.to_string();
+    let precondition = Code::FailedPrecondition;
+    match error {
+        CustodyError::Nothing => with(precondition, "NOTHING_NAMED", message, &[]),
+        CustodyError::TooManyRanges(limit) => {
+            let numbers = [("limit", limit as u64)];
+            with(precondition, "TOO_MANY_RANGES", message, &numbers)
+        }
+        CustodyError::Disposed { interval, class } => {
+            let numbers = [
+                ("interval_ms", interval.get()),
+                ("class", class.code().into()),
+            ];
+            with(precondition, "DISPOSED", message, &numbers)
+        }
+        CustodyError::NoHold(hold) => {
+            let numbers = [("hold", hold.get())];
+            with(Code::NotFound, "HOLD_UNKNOWN", message, &numbers)
+        }
+        CustodyError::Released(hold) => {
+            let numbers = [("hold", hold.get())];
+            with(precondition, "HOLD_RELEASED", message, &numbers)
+        }
+        CustodyError::NotProposed(hold) => {
+            let numbers = [("hold", hold.get())];
+            with(precondition, "RELEASE_NOT_PROPOSED", message, &numbers)
+        }
+        CustodyError::Hold(HoldError::Act { .. }) => invalid("act", "ACT", &message),
+        CustodyError::Hold(HoldError::EndNotAfterStart { .. }) => {
+            invalid("end_ms", "END_NOT_AFTER_START", &message)
+        }
+        CustodyError::Principal(PrincipalError::SameTwice) => {
+            with(Code::PermissionDenied, "SAME_PRINCIPAL", message, &[])
+        }
+        CustodyError::Principal(PrincipalError::Name { .. }) => {
+            with(precondition, "PRINCIPAL_NAME", message, &[])
+        }
+        CustodyError::Store(error) => store(&error),
+        CustodyError::Submit(error) => submit(error),
+        CustodyError::Hold(_) | CustodyError::Holds(_) => {
+            tracing::error!(error = chain(&error), "read the holds");
+            damaged("the holds are not those that the log speaks of: an alarm, run fsck".to_owned())
         }
     }
 }

@@ -181,6 +181,10 @@ pub(super) fn tell(log: &LogId, report: &Report, out: &mut impl Write) -> Result
         (report.content_bytes, "bytes of content read and digested"),
         (report.postings, "terms of the index compared"),
         (report.client_keys, "client keys looked up"),
+        (
+            report.holds,
+            "holds, compared with the leaves that speak of them",
+        ),
     ] {
         writeln!(out, "{count:>12}  {what}")?;
     }
@@ -219,6 +223,7 @@ fn to_json(log: &LogId, report: &Report) -> serde_json::Value {
         "content_bytes": report.content_bytes,
         "postings": report.postings,
         "client_keys": report.client_keys,
+        "holds": report.holds,
         "staged_uploads": report.staged_uploads,
         "root": report.root.map(|root| root.to_string()),
         "damaged": report.damaged,

@@ -8,6 +8,7 @@
 //! Permit<Reissue>  an object's exact bytes
 //! Permit<Totals>   records by type of event, in numbers
 //! Permit<Preserve> intervals, and the files of their packages
+//! Permit<Hold>     a hold, set on what a query names; Permit<Holds> lists them, Permit<Release> releases
 //! ```
 //!
 //! # Invariants
@@ -16,6 +17,7 @@
 //! 3. Who may not see a record gets one and the same answer whether it exists or not ([`DeskError::NotShown`]).
 
 mod brief;
+mod holds;
 mod package;
 mod packages;
 mod presence;
@@ -26,6 +28,7 @@ mod totals;
 mod transaction;
 
 pub use brief::BriefCheck;
+pub use holds::{HOLD_RECORDS_MAX, HOLDS_PAGE, HeldNow, HoldOrder, Scope};
 pub use package::{Archived, Choice, Demand, Disclosed, PACKAGE_RECORDS_MAX};
 pub use packages::{HandedOut, INTERVALS_PAGE, ListedInterval, Packages};
 pub use presence::{Asked, INTERVALS_MAX, IntervalState, OfInterval, RECORDS_MAX};
@@ -37,6 +40,7 @@ pub use transaction::{Step, Story};
 
 use crate::access::{Permit, Read};
 use crate::audit::{ReadError, Reader};
+use crate::custody::{Custodian, CustodyError};
 use crate::disclosure::Disclosures;
 use crate::record::open::{Opened, RecordError};
 use crate::seal::{SealError, Sealer};
@@ -122,6 +126,9 @@ pub enum DeskError {
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// An act on what is kept was not done.
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
     /// The disclosure could not be recorded, so nothing is shown.
     #[error("record the disclosure")]
     Disclosure(#[source] SubmitError),
@@ -158,7 +165,10 @@ fn companion(index: LeafIndex, metadata: &Metadata) -> Option<LeafIndex> {
     let offset = match metadata {
         Metadata::Trace(trace) => trace.companion,
         Metadata::Object(object) => object.companion,
-        Metadata::DisclosureDetail(_) | Metadata::MigrationDetail(_) | Metadata::Custody(_) => None,
+        Metadata::DisclosureDetail(_)
+        | Metadata::MigrationDetail(_)
+        | Metadata::ActDetail(_)
+        | Metadata::Custody(_) => None,
     };
     let index = index.get().checked_add_signed(offset?.get());
     index.map(LeafIndex::new)
@@ -169,6 +179,7 @@ pub struct Desk<'a, A> {
     reader: &'a Reader,
     disclosures: &'a Disclosures,
     sealer: &'a Sealer,
+    custodian: &'a Custodian,
     permit: &'a Permit<A>,
     published: Arc<Published>,
     shown: Option<Arc<Checkpoint>>,
@@ -181,6 +192,7 @@ impl<'a, A> Desk<'a, A> {
         disclosures: &'a Disclosures,
         witnessed: &Witnessed,
         sealer: &'a Sealer,
+        custodian: &'a Custodian,
         permit: &'a Permit<A>,
     ) -> Self {
         // In this order, so that what is witnessed is not beyond what is published.
@@ -194,6 +206,7 @@ impl<'a, A> Desk<'a, A> {
             reader,
             disclosures,
             sealer,
+            custodian,
             permit,
         }
     }

@@ -17,7 +17,7 @@ use crate::store::Order;
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
-use ceralacca_formats::leaf::{Class, Kind};
+use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{Field, Metadata};
 use std::ops::Range;
 
@@ -435,7 +435,7 @@ impl<A> Desk<'_, A> {
         let mut found = Vec::new();
         for index in &step {
             let leaf = self.reader.leaf(&self.published, LeafIndex::new(*index))?;
-            if leaf.class == Class::Custody || leaf.kind == Kind::Disclosure {
+            if leaf.class == Class::Custody || leaf.kind.is_act() {
                 continue;
             }
             found.push(leaf.seq);

@@ -14,6 +14,7 @@
 //! 6. Intervals follow each other without gap or overlap; one once cut is never reopened.
 //! 7. The log's key is replaced by the writer only, never twice for one asking (`rotation`).
 //! 8. A clock that steps is recorded and suspends cuts, never ingestion.
+//! 9. What must hold when it is recorded is decided in this thread (`deed`).
 //!
 //! # Crash
 //! Before the batch nothing happened and nobody holds an acknowledgement. After it, opening finds the tip
@@ -22,15 +23,17 @@
 //! # Not here
 //! Parsing and encryption (`record`), the package of an interval (`seal`), proofs (`audit`).
 
+mod deed;
 mod interval;
 mod queue;
 mod recover;
 mod rotation;
 mod writer;
 
+pub use deed::Moment;
 pub use interval::{Schedule, ScheduleError, Span};
 pub use queue::{QueueLimits, SubmitError};
-pub use recover::{OpenError, Parts, Recovered, frontier, identity, tip};
+pub use recover::{OpenError, Parts, Recovered, frontier, identity, spans, tip};
 pub use rotation::RotateError;
 
 use crate::keyring::IntervalKeys;
@@ -263,6 +266,12 @@ impl Sequencer {
         let closing = Box::new(closing);
         self.queue
             .push(Request::Close { closing, reply }, 0, true)?;
+        answer.blocking_recv().map_err(|_| SubmitError::Stopped)
+    }
+
+    fn ask_deed(&self, deed: deed::Deed) -> Result<(), SubmitError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.push(Request::Deed { deed, reply }, 0, true)?;
         answer.blocking_recv().map_err(|_| SubmitError::Stopped)
     }
 

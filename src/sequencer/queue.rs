@@ -4,6 +4,7 @@
 //! 1. Memory is bounded: a submission that does not fit is refused (`Busy`) or its sender waits.
 //! 2. Once closed nothing is accepted; what was accepted is still handed out.
 
+use super::deed::Deed;
 use super::{CloseError, ConfirmError, Outcome, PreparedSubmission};
 use ceralacca_formats::closing::Closing;
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
@@ -70,6 +71,10 @@ pub(super) enum Request {
         kind: Kind,
         act: CustodyRecord,
         reply: oneshot::Sender<LeafIndex>,
+    },
+    Deed {
+        deed: Deed,
+        reply: oneshot::Sender<()>,
     },
     Close {
         closing: Box<Closing>,

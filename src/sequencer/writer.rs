@@ -1,5 +1,6 @@
 //! The writer's thread.
 
+use super::deed::{Deed, Moment};
 use super::queue::{Next, Queue, Request};
 use super::recover::Recovered;
 use super::rotation::{self, RotateError};
@@ -291,6 +292,10 @@ impl Writer {
                     let index = self.act(kind, act)?;
                     let _ = reply.send(index);
                 }
+                Request::Deed { deed, reply } => {
+                    self.perform(deed)?;
+                    let _ = reply.send(());
+                }
                 Request::Close { closing, reply } => {
                     let answer = self.close(*closing)?;
                     let _ = reply.send(answer);
@@ -367,6 +372,30 @@ impl Writer {
         let index = LeafIndex::new(self.log.frontier.size().get());
         self.commit_group(Vec::new(), vec![(kind, act)])?;
         Ok(index)
+    }
+
+    /// Decides a deed on the log as it is now; its leaves and rows in one batch.
+    fn perform(&mut self, deed: Deed) -> Result<(), WriterError> {
+        let time = self.log.parts.clock.wall();
+        self.batch.clear();
+        let moment = Moment {
+            store: &*self.log.parts.store,
+            keyring: &self.log.keyring,
+            entropy: &*self.log.parts.entropy,
+            spans: &self.spans,
+            next: LeafIndex::new(self.log.frontier.size().get()),
+            time,
+        };
+        let Some(drafts) = deed(&moment, &mut self.batch) else {
+            self.batch.clear();
+            return Ok(());
+        };
+        let mut group = Group::default();
+        for draft in &drafts {
+            let prepared = prepare::prepare(draft, &self.keys, &*self.log.parts.entropy);
+            self.plan_record(prepared, time, &mut group);
+        }
+        self.commit(time, &group)
     }
 
     /// Closes an interval that was cut: the leaf and the row that says so in one batch. One that is closed stays as it

@@ -401,12 +401,14 @@ def families(path):
     part = struct.pack(">BH", 1, 1) + b"\xaa" * 5
     posting = unit(DAY, 1) + b"\4" + b"\x66" * 8 + struct.pack(">Q", first)
     cut = struct.pack(">BBQ32sQ", 1, 2, size, b"\x33" * 32, TIME) + note
+    held = struct.pack(">BBBQQI", 1, 1, 1, TIME, 1863700000000, 2) + struct.pack(">QQQQ", 7, 9, 11, 11) + b"\x88" * 3
     rows = [
         ("state", b"\1", identity),
         ("state", b"\2", struct.pack(">BBQ32sIQ", 1, 2, size, b"\x33" * 32, 3, TIME)),
         ("state", b"\3", b"\1\3" + note),
         ("state", b"\4", struct.pack(">BBQ", 1, 4, size)),
         ("state", struct.pack(">BI", 5, 2), struct.pack(">BBIQ", 1, 5, 2, first) + VKEY.encode()),
+        ("state", b"\6", struct.pack(">BBQQQ", 1, 6, 3, 1, first)),
         ("leaf", struct.pack(">Q", first), b"\1" + leaf),
         ("tile", struct.pack(">BQ", 1, 2), b"\1" + b"".join(bytes([i]) * 32 for i in range(256))),
         ("metadata", record(DAY, 4, first), struct.pack(">BBBH", 1, 1, 2, 1) + nonce + b"\xbb" * 20),
@@ -427,6 +429,9 @@ def families(path):
         ("checkpoint", struct.pack(">Q", size), b"\1" + note),
         ("checkpoint", b"\xff" + struct.pack(">Q", size), b"\1" + note),
         ("dictionary", struct.pack(">H", 1), b"\1" + b"\x77" * 4),
+        ("hold", struct.pack(">QB", first, 1), held),
+        ("hold", struct.pack(">QB", first, 2), struct.pack(">BBQQ", 1, 2, 260, TIME) + b"\x99" * 3),
+        ("hold", struct.pack(">QB", first, 3), struct.pack(">BBQQ", 1, 3, 260, TIME) + b"\x99" * 3),
     ]
     stated = path.read_text("utf-8").splitlines()
     same("families.txt: rows", len(rows), len(stated))
@@ -492,6 +497,13 @@ def wrap(path):
         "signing seed": wrapped("ceralacca v1 log key: secret wrap", log, secret, b"\2"),
     }
     compare(path, recomputed)
+
+
+def hold_detail(path):
+    nonce = b"\3" * 16
+    key = blake3_keyed(blake3_derive("ceralacca v1 log key: secret wrap", b"\2" * 32), nonce)
+    data = b"ceralacca v1 secret\0" + sha256(b"o") + b"\4" + struct.pack(">QB", 258, 1)
+    compare(path, {"detail": nonce + AESGCM(key).encrypt(bytes(12), b"abc", data)})
 
 
 def object_wrap(path):
@@ -688,6 +700,7 @@ FILES = {
         "encrypt.txt": encrypt,
         "wrap.txt": wrap,
         "object-wrap.txt": object_wrap,
+        "hold-detail.txt": hold_detail,
         "dictionaries.txt": dictionaries,
         "acknowledgement.json": acknowledgement,
         "sample.txt": sample,

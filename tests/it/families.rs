@@ -4,6 +4,7 @@ use ceralacca::store::cf::checkpoint::{Checkpoints, Kept};
 use ceralacca::store::cf::chunk::{ChunkKey, Chunks, UploadKey};
 use ceralacca::store::cf::content::{ContentPart, Contents, PartKey};
 use ceralacca::store::cf::dictionary::Dictionaries;
+use ceralacca::store::cf::hold::{HoldAct, HoldRow, HoldStep, Holds, WrappedDetail};
 use ceralacca::store::cf::idempotency::Idempotency;
 use ceralacca::store::cf::index::{Index, Posting};
 use ceralacca::store::cf::interval::{IntervalRow, Intervals, Phase};
@@ -17,6 +18,7 @@ use ceralacca::store::cf::staging::Staging;
 use ceralacca::store::cf::state::{Identity, Rotation, State, StateKey, StateRow, Tip};
 use ceralacca::store::cf::tile::Tiles;
 use ceralacca::store::cf::{ColumnFamily, Family};
+use ceralacca_formats::hold::{HoldAuthority, HoldCounts};
 use ceralacca_formats::id::{IntervalId, LeafIndex, LogId, Origin, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Commitment, Epoch, Kind, Leaf};
 use ceralacca_formats::metadata::Field;
@@ -94,6 +96,11 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
     let time = UtcMillis::new(1_763_700_000_000);
     let root = RootHash::from_bytes([0x33; 32]);
     let state = |row: StateRow| line::<State>(&row.key(), &row);
+    let act = HoldAct {
+        leaf: LeafIndex::new(260),
+        at: time,
+        detail: WrappedDetail(vec![0x99; 3]),
+    };
     let lines = [
         state(StateRow::Identity(Identity {
             version: 1,
@@ -113,6 +120,13 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
             event: index,
             retired: VerifierKey::parse(LOG_KEY).unwrap(),
         })),
+        state(StateRow::Holds {
+            counts: HoldCounts {
+                set: 3,
+                released: 1,
+            },
+            last: index,
+        }),
         line::<Leaves>(
             &index,
             &Leaf {
@@ -202,6 +216,24 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
         line::<Checkpoints>(&Kept::Own(size), &"note\n".to_owned()),
         line::<Checkpoints>(&Kept::Witnessed(size), &"note\n".to_owned()),
         line::<Dictionaries>(&1, &vec![0x77; 4]),
+        line::<Holds>(
+            &(index, HoldStep::Set),
+            &HoldRow::Set {
+                authority: HoldAuthority::Judicial,
+                start: time,
+                end: Some(UtcMillis::new(1_863_700_000_000)),
+                ranges: vec![
+                    (LeafIndex::new(7), LeafIndex::new(9)),
+                    (LeafIndex::new(11), LeafIndex::new(11)),
+                ],
+                detail: WrappedDetail(vec![0x88; 3]),
+            },
+        ),
+        line::<Holds>(
+            &(index, HoldStep::Proposed),
+            &HoldRow::Proposed(act.clone()),
+        ),
+        line::<Holds>(&(index, HoldStep::Released), &HoldRow::Released(act)),
     ];
     let text = lines.concat();
     for family in Family::ALL {
@@ -234,7 +266,14 @@ fn every_state_key_reads_only_its_own_row() {
     assert_eq!(State::decode_key(&[4]).unwrap(), StateKey::Indexed);
     let rotation = State::decode_key(&[5, 0, 0, 0, 7]).unwrap();
     assert_eq!(rotation, StateKey::Rotation(7));
-    for bad in [&[5][..], &[5, 0, 0, 7], &[5, 0, 0, 0, 7, 0], &[6], &[4, 0]] {
+    for bad in [
+        &[5][..],
+        &[5, 0, 0, 7],
+        &[5, 0, 0, 0, 7, 0],
+        &[7],
+        &[6, 0],
+        &[4, 0],
+    ] {
         assert!(State::decode_key(bad).is_err(), "{bad:?}");
     }
     let mut row = vec![1, 5, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 1, 2];

@@ -9,8 +9,9 @@ const LAYERS: &[&[&str]] = &[
     &["store", "witness", "seal_key", "tsa"],
     &["keyring", "verification"],
     &["record", "index"],
+    &["holds"],
     &["sequencer"],
-    &["audit", "disclosure", "witnessed"],
+    &["audit", "disclosure", "witnessed", "custody"],
     &["trust", "seal"],
     // `tiles` is beside `desk`: both show, one to the holder of a permit, the other to everybody.
     &["ingest", "desk", "tiles"],
@@ -33,6 +34,7 @@ const FORMATS: &[&[&str]] = &[
         "closing",
         "catalogue",
         "renewal",
+        "hold",
         "secret",
         "note",
         "tree",
@@ -158,6 +160,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "src/sequencer/mod.rs",
+            "src/sequencer/deed.rs",
             "src/sequencer/queue.rs",
             "src/sequencer/writer.rs",
             "src/api/",

@@ -154,6 +154,7 @@ fn an_object_and_its_facts_are_two_adjacent_leaves_that_name_each_other() {
                 Metadata::Trace(trace) => trace.companion,
                 Metadata::DisclosureDetail(_)
                 | Metadata::MigrationDetail(_)
+                | Metadata::ActDetail(_)
                 | Metadata::Custody(_) => None,
             }
         };

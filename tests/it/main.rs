@@ -13,6 +13,7 @@ mod families;
 mod figures;
 mod findings;
 mod foreign_client;
+mod holds;
 mod judged;
 mod layering;
 mod life;

@@ -9,6 +9,7 @@
 //! checkpoints  signature; size and root at their size     kept ones, intervals', last, the one outside
 //! rotations    key event and checkpoint of each           keys of other times verify what they signed then
 //! intervals    contiguous in time and index
+//! holds        as many as the leaves say, each whole
 //! records      every metadata row opens under its keys and recomputes the commitment in its leaf
 //! contents     every part opens; length, SHA-256, BLAKE3
 //! index        postings below `indexed` are exactly the terms of the records
@@ -25,6 +26,7 @@
 //!    interval table, size and root of each kept checkpoint, and the uploads under way; the first
 //!    [`DAMAGES_MAX`] damages are named, all are counted.
 
+pub(in crate::audit) mod holds;
 pub(in crate::audit) mod index;
 pub(in crate::audit) mod intervals;
 pub(in crate::audit) mod records;
@@ -69,7 +71,8 @@ pub fn check(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Report {
     };
     let spans = intervals::intervals(subject, tip, &mut report);
     let keys = rotations::rotations(subject, &spans, &mut report);
-    tree::tree(subject, tip, &spans, &keys, &mut report, progress);
+    let counted = tree::tree(subject, tip, &spans, &keys, &mut report, progress);
+    holds::holds(subject, &spans, Some(counted), &mut report);
     tree::tiles(subject, tip, &mut report);
     records::records(subject, tip, &spans, &mut report, progress);
     records::contents(subject, &mut report);

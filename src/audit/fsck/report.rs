@@ -104,6 +104,12 @@ pub enum Damage {
         /// The leaf it names.
         index: u64,
     },
+    /// The holds are not those that the log says were set and released: nothing may be disposed of.
+    #[error("holds: {why}")]
+    Holds {
+        /// What is wrong.
+        why: String,
+    },
     /// A dictionary is not the one records were compressed with.
     #[error("dictionary {0} is missing or altered")]
     Dictionary(u16),
@@ -130,6 +136,8 @@ pub struct Report {
     pub client_keys: u64,
     /// Uploads whose leaf has not come: not damage; swept at the next open.
     pub staged_uploads: u64,
+    /// Holds, those released among them.
+    pub holds: u64,
     /// The recomputed root.
     pub root: Option<RootHash>,
     /// The first damages.

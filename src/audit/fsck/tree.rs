@@ -1,7 +1,7 @@
 //! Leaves, tiles, tip and checkpoints: all of one tree.
 
 use super::report::{Damage, Report, chain};
-use super::{Subject, each};
+use super::{Subject, each, holds};
 use crate::sequencer::Span;
 use crate::store::Rows;
 use crate::store::cf::Family;
@@ -10,6 +10,7 @@ use crate::store::cf::interval::{IntervalRow, Intervals};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::state::{State, StateKey, StateRow, Tip};
 use crate::store::cf::tile::Tiles;
+use ceralacca_formats::hold::HoldCounts;
 use ceralacca_formats::id::TreeSize;
 use ceralacca_formats::rotation::KeyChain;
 use ceralacca_formats::tile::{Frontier, TileId};
@@ -72,7 +73,7 @@ fn checkpoints(subject: &Subject<'_>, keys: &KeyChain, report: &mut Report) -> V
 }
 
 /// Rehashes every leaf; compares tip and checkpoints as the tree reaches their sizes, and tiles as they
-/// fill.
+/// fill. Gives the holds that the leaves set and release.
 pub(super) fn tree(
     subject: &Subject<'_>,
     tip: Tip,
@@ -80,7 +81,7 @@ pub(super) fn tree(
     keys: &KeyChain,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
-) {
+) -> HoldCounts {
     let expected = checkpoints(subject, keys, report);
     let mut expected = expected.into_iter().peekable();
     let mut frontier = Frontier::default();
@@ -98,6 +99,7 @@ pub(super) fn tree(
     compare(&frontier, report);
     let mut last_epoch = 0;
     let mut last_time = tip.time;
+    let mut counted = HoldCounts::default();
     each::<Leaves>(subject.store, report, |index, leaf, report| {
         let next = frontier.size().get();
         if index.get() != next || leaf.seq != index {
@@ -114,6 +116,7 @@ pub(super) fn tree(
             });
         }
         (last_epoch, last_time) = (leaf.epoch.0, leaf.time);
+        holds::count(&mut counted, &leaf);
         let mut full = Vec::new();
         frontier.push(leaf.hash(), |id, tile| full.push((id, tile)));
         for (id, tile) in full {
@@ -162,6 +165,7 @@ pub(super) fn tree(
             });
         }
     }
+    counted
 }
 
 /// Tiles that should not be there: the others were compared as they filled.

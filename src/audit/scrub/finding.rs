@@ -152,6 +152,13 @@ impl Finding {
                 &format!("names leaf {index}, which is not there or of another interval"),
                 "a repeated submission under this key",
             ),
+            Damage::Holds { why } => Self::new(
+                "holds",
+                None,
+                "holds",
+                why,
+                "every disposal and erasure: none is carried out until the holds are whole",
+            ),
             Damage::Dictionary(id) => Self::new(
                 "dictionary",
                 None,
@@ -224,6 +231,7 @@ fn hangs_on_family(family: &str) -> String {
         "interval" => "the place of records in time, and their keys",
         "checkpoint" => "audits and proofs that begin at a kept checkpoint",
         "dictionary" => "every compressed record",
+        "hold" => "every disposal and erasure: none is carried out until the holds are whole",
         _ => "the whole log",
     };
     hangs.to_owned()

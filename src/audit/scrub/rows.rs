@@ -5,6 +5,7 @@ use super::state::Cursor;
 use crate::audit::fsck::{Damage, Report};
 use crate::store::cf::checkpoint::Checkpoints;
 use crate::store::cf::dictionary::Dictionaries;
+use crate::store::cf::hold::Holds;
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::cf::index::Index;
 use crate::store::cf::interval::Intervals;
@@ -43,6 +44,7 @@ impl Work {
                 Family::Index => page.read::<Index>(store, report, |_, _| {}),
                 Family::LeafHash => page.read::<LeafHashes>(store, report, |_, _| {}),
                 Family::Interval => page.read::<Intervals>(store, report, |_, _| {}),
+                Family::Hold => page.read::<Holds>(store, report, |_, _| {}),
                 Family::Checkpoint => page.read::<Checkpoints>(store, report, |_, _| {}),
                 Family::Dictionary => {
                     page.read::<Dictionaries>(store, report, |_, _| {});

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod chunk;
 pub mod content;
 pub mod dictionary;
+pub mod hold;
 pub mod idempotency;
 pub mod index;
 pub mod interval;
@@ -101,6 +102,8 @@ families! {
     Checkpoint = "checkpoint",
     /// Compression dictionaries.
     Dictionary = "dictionary",
+    /// Holds.
+    Hold = "hold",
 }
 
 /// A cursor over stored bytes.

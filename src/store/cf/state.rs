@@ -6,12 +6,15 @@
 //! key    03   value  format u8 = 1 | 03 | checkpoint note (text)                                 the last one
 //! key    04   value  format u8 = 1 | 04 | leaf index u64           the index has runs for all leaves below it
 //! key    05 | number u32   value  format u8 = 1 | 05 | number u32 | leaf index u64 | verifier key (text)   a rotation
+//! key    06   value  format u8 = 1 | 06 | holds set u64 | holds released u64 | leaf index u64    the acts on holds
 //! ```
 //! 01 is written by `init`. 02 is in every batch that adds
 //! leaves; 03 is the note of the group before, in the same batch, or alone at stop; 04 after each run; 05
-//! when a rotation is in force, with the leaf of the key event and the key that it retired, numbered from 0.
+//! when a rotation is in force, with the leaf of the key event and the key that it retired, numbered from 0;
+//! 06 in the batch of each leaf of kind 6 or 7, with the index of that leaf: absent where no hold was ever set.
 
 use super::{ColumnFamily, FORMAT, Family, Malformed, Reader};
+use ceralacca_formats::hold::HoldCounts;
 use ceralacca_formats::id::{LeafIndex, LogId, Origin, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::Epoch;
 use ceralacca_formats::note::VerifierKey;
@@ -33,6 +36,8 @@ pub enum StateKey {
     Indexed,
     /// A rotation of the log's key, by its number from 0.
     Rotation(u32),
+    /// How many holds were set and released.
+    Holds,
 }
 
 impl StateKey {
@@ -43,6 +48,7 @@ impl StateKey {
             Self::Note => 3,
             Self::Indexed => 4,
             Self::Rotation(_) => 5,
+            Self::Holds => 6,
         }
     }
 }
@@ -102,6 +108,13 @@ pub enum StateRow {
     Indexed(TreeSize),
     /// A rotation of the log's key.
     Rotation(Rotation),
+    /// How many holds were set and released, and the leaf of the last of these acts.
+    Holds {
+        /// How many.
+        counts: HoldCounts,
+        /// The last leaf of kind 6 or 7, which says the same.
+        last: LeafIndex,
+    },
 }
 
 impl StateRow {
@@ -113,6 +126,7 @@ impl StateRow {
             Self::Note(_) => StateKey::Note,
             Self::Indexed(_) => StateKey::Indexed,
             Self::Rotation(rotation) => StateKey::Rotation(rotation.number),
+            Self::Holds { .. } => StateKey::Holds,
         }
     }
 }
@@ -135,6 +149,7 @@ impl ColumnFamily for State {
             [2] => Ok(StateKey::Tip),
             [3] => Ok(StateKey::Note),
             [4] => Ok(StateKey::Indexed),
+            [6] => Ok(StateKey::Holds),
             [5, number @ ..] => match <[u8; 4]>::try_from(number) {
                 Ok(number) => Ok(StateKey::Rotation(u32::from_be_bytes(number))),
                 Err(_) => Err(Malformed::Length),
@@ -165,6 +180,11 @@ impl ColumnFamily for State {
                 out.extend_from_slice(&rotation.number.to_be_bytes());
                 out.extend_from_slice(&rotation.event.get().to_be_bytes());
                 out.extend_from_slice(rotation.retired.to_string().as_bytes());
+            }
+            StateRow::Holds { counts, last } => {
+                for number in [counts.set, counts.released, last.get()] {
+                    out.extend_from_slice(&number.to_be_bytes());
+                }
             }
         }
     }
@@ -212,6 +232,17 @@ impl ColumnFamily for State {
                     event,
                     retired: retired.ok_or(Malformed::Field("verifier key"))?,
                 })
+            }
+            6 => {
+                let row = StateRow::Holds {
+                    counts: HoldCounts {
+                        set: reader.u64()?,
+                        released: reader.u64()?,
+                    },
+                    last: LeafIndex::new(reader.u64()?),
+                };
+                reader.end()?;
+                row
             }
             _ => return Err(Malformed::Field("state")),
         })

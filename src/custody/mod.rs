@@ -1,0 +1,97 @@
+//! Acts of the archive on what it keeps, decided in the writer's thread: holds set and released.
+//!
+//! Each act is two leaves in one batch, as a disclosure is:
+//!
+//! ```text
+//! leaf n    its kind, class custody         role, ranges of leaf indexes, counts: nothing that names anybody
+//! leaf n+1  its kind, longest-lived class   principal, act, statement (`act-detail`)
+//!           of what it concerns (trace if nothing)
+//! ```
+//!
+//! # Invariants
+//! 1. What an act rests on is looked at in the writer's thread: a hold that is set before a disposal's batch wins wholly,
+//!    one after it is refused.
+//! 2. Leaves and rows of an act are one batch.
+//!
+//! # Not here
+//! Who may act (`access`), how a query is resolved (`desk`).
+
+mod hold;
+
+pub use hold::{HoldToSet, Release};
+
+use crate::access::Permit;
+use crate::holds::HoldsError;
+use crate::sequencer::{Sequencer, SubmitError};
+use crate::store::StoreError;
+use ceralacca_formats::hold::ActDetail;
+use ceralacca_formats::id::{IntervalId, LeafIndex};
+use ceralacca_formats::leaf::Class;
+use ceralacca_retention::{HoldError, PrincipalError};
+use std::sync::Arc;
+
+/// Why an act on what is kept was not done. Nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum CustodyError {
+    /// Nothing is named. The caller's to change.
+    #[error("no record is named: nothing to hold")]
+    Nothing,
+    /// The indexes are apart in more places than a hold names. The caller's to narrow, or to hold whole intervals.
+    #[error(
+        "the records stand in over {0} places of the log: narrow the query, or hold whole intervals"
+    )]
+    TooManyRanges(usize),
+    /// A record named was disposed of since. Final: its certificate says when.
+    #[error("class {class} of interval {interval} was disposed of: what is gone cannot be held")]
+    Disposed {
+        /// The interval.
+        interval: IntervalId,
+        /// The class.
+        class: Class,
+    },
+    /// There is no such hold. The caller's to change.
+    #[error("no hold has the number {0}")]
+    NoHold(LeafIndex),
+    /// It was released. Final.
+    #[error("hold {0} was released already")]
+    Released(LeafIndex),
+    /// Nobody proposed to release it. Propose it first; another principal confirms.
+    #[error("the release of hold {0} was not proposed")]
+    NotProposed(LeafIndex),
+    /// Not an act, or an end before its start. The caller's to change.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    /// One principal in place of two, or no name.
+    #[error(transparent)]
+    Principal(#[from] PrincipalError),
+    /// The holds are not those the log speaks of. An alarm.
+    #[error(transparent)]
+    Holds(#[from] HoldsError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The writer stopped, or its queue is full.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+}
+
+/// Acts on what one log keeps.
+#[derive(Clone)]
+pub struct Custodian {
+    sequencer: Arc<Sequencer>,
+}
+
+impl Custodian {
+    pub(crate) fn new(sequencer: Arc<Sequencer>) -> Self {
+        Self { sequencer }
+    }
+}
+
+/// Who acts, as the leaf beside the act says it.
+pub(crate) fn detail<A>(permit: &Permit<A>, act: Option<&str>, statement: &str) -> ActDetail {
+    ActDetail {
+        principal: permit.principal().into(),
+        act: act.map(Into::into),
+        statement: statement.into(),
+    }
+}
