@@ -473,8 +473,8 @@ impl Log {
         authorities: &Authorities,
         probe: &Probe,
     ) -> Result<Option<Sealed>, SealError> {
-        let trust = self.ingest.trust_set();
-        self.sealer.close_next(authorities, trust, probe)
+        let trust = self.ingest.trust();
+        self.sealer.close_next(authorities, &trust, probe)
     }
 
     /// Does the most urgent renewal of evidence that is due, or goes on with one under way; `None` where nothing is due.

@@ -44,7 +44,7 @@ const OPEN: [&str; 11] = [
 /// Requests, answers and tokens of authorities, and what the archive takes them for: digests of files with a random
 /// head, and times.
 const STAMPS: [&str; 4] = [".tsq", ".tsr", ".tst", ".stamp.json"];
-const OPEN_FOLDERS: [&str; 2] = ["material/", "schemas/"];
+const OPEN_FOLDERS: [&str; 3] = ["material/", "schemas/", "trust/"];
 
 /// What a file of a package may say.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -269,6 +269,7 @@ mod tests {
             "log-trace-0001.jsonl.stamp.json",
             "material/00.der",
             "schemas/x.xsd",
+            "trust/crl-00.der",
         ] {
             assert_eq!(holding(open), Holding::Open, "{open}");
         }

@@ -15,7 +15,7 @@ use crate::disclosure::ranges;
 use crate::record::prepare::{Draft, DraftContent};
 use crate::sequencer::Published;
 use crate::store::Order;
-use crate::trust::{Bundle, DirectoryUnusable, Item, What, directory};
+use crate::trust::{Bundle, DirectoryUnusable, InForce, Item, What, directory};
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::leaf::{Class, Kind};
@@ -72,9 +72,9 @@ impl Ingest {
         Ok(())
     }
 
-    /// The leaf of the trust set in force; none where no material is configured.
-    pub(crate) fn trust_set(&self) -> Option<LeafIndex> {
-        self.policy.trust.get().set
+    /// What is judged with now.
+    pub(crate) fn trust(&self) -> InForce {
+        self.policy.trust.get()
     }
 
     /// The last trust set of the log, and the leaves it names.

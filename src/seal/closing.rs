@@ -11,6 +11,7 @@ use crate::audit::Reader;
 use crate::sequencer::{Published, Span};
 use crate::store::Rows;
 use crate::store::cf::interval::{IntervalRow, Intervals, Phase};
+use crate::trust::InForce;
 use ceralacca_evidence::cades::{self, Content};
 use ceralacca_evidence::pindex::{self, INTERVAL_SCHEMA, INTERVAL_SCHEMA_PATH};
 use ceralacca_formats::catalogue::{CATALOGUE_BYTES_MAX, Catalogue, Entry};
@@ -24,6 +25,7 @@ pub(super) const CHECKPOINT: &str = "checkpoint";
 pub(super) const CONTENTS: &str = "contents.json";
 pub(super) const CATALOGUE: &str = "catalogue.json";
 pub(super) const CLOSING: &str = "closing.json";
+const TRUST: &str = "trust";
 const SCANNED: &str = "scanned.json";
 const PINDEX: &str = "PIndex.xml";
 const SIGNED: &str = "PIndex.xml.p7m";
@@ -42,7 +44,7 @@ pub(super) struct Under<'a> {
     pub(super) entropy: &'a dyn Entropy,
     pub(super) file_bytes_max: u64,
     pub(super) is_development: bool,
-    pub(super) trust: Option<LeafIndex>,
+    pub(super) trust: &'a InForce,
     pub(super) probe: &'a Probe,
 }
 
@@ -134,7 +136,7 @@ impl Under<'_> {
             pindex,
             evidence: record.sha256,
             catalogue: catalogue.sha256,
-            trust: self.trust,
+            trust: self.trust.set,
             contents: scanned.contents,
         };
         let metadata = Metadata::Custody(CustodyRecord::IntervalClosed(Box::new(closing.clone())));
@@ -202,6 +204,7 @@ impl Under<'_> {
         }
         self.folder
             .write(INTERVAL_SCHEMA_PATH, INTERVAL_SCHEMA.as_bytes())?;
+        self.revocation()?;
         let mut files = self.files(&scanned.files)?;
         files.retain(|file| !file.path.starts_with("PIndex"));
         let at = self.clock.wall();
@@ -216,6 +219,19 @@ impl Under<'_> {
         let digest = stamped_digest(&stamped);
         stamps::keep(self.folder, PINDEX_STAMP, digest, &stamped)?;
         Ok(self.folder.write(SIGNED, &signed)?.sha256)
+    }
+
+    /// What signatures were judged with when the interval was closed: a revocation list issued after a receipt of the
+    /// interval before says that its certificate was still good then (docs/formats.md 19).
+    fn revocation(&self) -> Result<(), SealError> {
+        for piece in self.trust.pieces.iter() {
+            let name = format!("{TRUST}/{}-{}.der", piece.what.word(), piece.sha256);
+            if self.folder.read(&name, SMALL_BYTES_MAX)?.is_none() {
+                let octets = piece.octets().map_err(SealError::Trust)?;
+                self.folder.write(&name, &octets)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every file of the package so far, as handed out.

@@ -141,7 +141,12 @@ fn group_of(path: &str) -> &'static str {
     match path {
         _ if path.starts_with("log-") => "log",
         _ if path.starts_with("map-") || path.starts_with("salt-") => "map",
-        _ if path.starts_with("material/") || path.starts_with("schemas/") => "material",
+        _ if ["material/", "schemas/", "trust/"]
+            .iter()
+            .any(|folder| path.starts_with(folder)) =>
+        {
+            "material"
+        }
         _ => "tree",
     }
 }

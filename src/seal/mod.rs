@@ -48,6 +48,7 @@ use crate::keyring::KeyError;
 use crate::record::open::RecordError;
 use crate::sequencer::{CloseError, ConfirmError, Published, Sequencer, Span, SubmitError};
 use crate::store::StoreError;
+use crate::trust::InForce;
 use ceralacca_evidence::cades::CadesError;
 use ceralacca_evidence::pindex::Process;
 use ceralacca_evidence::{Imprint, SealSigner, StampError, Stamper};
@@ -121,6 +122,9 @@ pub enum SealError {
     /// The second implementation of the tree computes another root. An alarm.
     #[error("rs_merkle computes another root of subtree {0} of 65536 leaves: run fsck")]
     Disagreement(u64),
+    /// A piece of the trust material in force cannot be read. Tried again by itself.
+    #[error("trust material in force")]
+    Trust(#[source] std::io::Error),
     /// A map cannot be built.
     #[error("map of the interval: {0}")]
     Map(String),
@@ -298,7 +302,7 @@ impl Sealer {
     pub fn close_next(
         &self,
         authorities: &Authorities,
-        trust: Option<LeafIndex>,
+        trust: &InForce,
         probe: &Probe,
     ) -> Result<Option<Sealed>, SealError> {
         let Ok(_alone) = self.one_at_a_time.try_lock() else {
@@ -336,7 +340,7 @@ impl Sealer {
         state: &Published,
         span: &Span,
         authorities: &Authorities,
-        trust: Option<LeafIndex>,
+        trust: &InForce,
         probe: &Probe,
     ) -> Result<Closing, SealError> {
         let folder = Folder::create(&working(packages, span.id))?;

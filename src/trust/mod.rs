@@ -174,6 +174,12 @@ impl Bundle {
         InForce {
             trust: Arc::clone(&self.trust),
             tsa: Arc::clone(&self.tsa),
+            pieces: self
+                .items
+                .iter()
+                .filter(|item| item.what != What::Directory)
+                .cloned()
+                .collect(),
             set,
         }
     }
@@ -193,6 +199,8 @@ pub struct InForce {
     pub trust: Arc<Trust>,
     /// What time-stamps are verified with.
     pub tsa: Arc<Trust>,
+    /// The pieces of both, in memory: certificates, revocation lists, OCSP responses.
+    pub pieces: Arc<[Arc<Item>]>,
     /// Leaf of the trust set; none where no material was configured.
     pub set: Option<LeafIndex>,
 }
@@ -216,6 +224,7 @@ impl Default for TrustCell {
         Self(Arc::new(RwLock::new(InForce {
             trust: Arc::new(Trust::none()),
             tsa: Arc::new(Trust::none()),
+            pieces: Arc::default(),
             set: None,
         })))
     }

@@ -12,7 +12,8 @@ const LAYERS: &[&[&str]] = &[
     &["holds"],
     &["sequencer"],
     &["audit", "disclosure", "witnessed", "custody"],
-    &["trust", "seal"],
+    &["trust"],
+    &["seal"],
     // `tiles` is beside `desk`: both show, one to the holder of a permit, the other to everybody.
     &["ingest", "desk", "tiles"],
     &["reissue"],

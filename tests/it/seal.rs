@@ -6,6 +6,7 @@ use crate::support::*;
 use ceralacca::archive::Log;
 use ceralacca::ingest::Submission;
 use ceralacca::seal::{Probe, SealError};
+use ceralacca::trust::{Bundle, Item, What};
 use ceralacca_formats::catalogue::Catalogue;
 use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::id::IntervalId;
@@ -13,6 +14,7 @@ use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::{CustodyRecord, Metadata, ObjectRecord};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 fn fill(log: &Log, seed: u64, count: usize) {
@@ -383,4 +385,84 @@ fn other_peoples_programs_accept_a_package_and_refuse_its_damaged_twins() {
             }
         }
     }
+}
+
+/// A root, and revocation lists of it as of these days of a month.
+fn revocation_lists(days: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
+        KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
+    };
+    let key = KeyPair::generate().unwrap();
+    let mut root = CertificateParams::default();
+    let name = "Radice di prova";
+    root.distinguished_name.push(DnType::CommonName, name);
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let certificate = root.self_signed(&key).unwrap();
+    let lists = (1u64..).zip(days).map(|(number, day)| {
+        let params = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2025, 11, *day),
+            next_update: rcgen::date_time_ymd(2025, 12, *day),
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&Issuer::from_params(&root, &key)).unwrap();
+        list.der().to_vec()
+    });
+    let lists = lists.collect();
+    (certificate.der().to_vec(), lists)
+}
+
+#[test]
+fn what_signatures_are_judged_with_is_captured_again_at_each_closing() {
+    let test = TestLog::new();
+    let sealing = Sealing::new(&test.clock, true);
+    let log = test.open();
+    let (root, lists) = revocation_lists(&[21, 22]);
+    let judge_with = |list: &Vec<u8>| {
+        let items = [(What::Anchor, &root), (What::Crl, list)];
+        let items = items.map(|(what, octets)| Arc::new(Item::held(what, octets.clone())));
+        log.judge_with(&Bundle::new(items.to_vec()).unwrap())
+            .unwrap();
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for (day, list) in lists.iter().enumerate() {
+        judge_with(list);
+        fill(&log, day as u64, 20);
+        next_day(&test, &log);
+        let closed = close_all(&log, &sealing);
+        let here = folder.path().join(day.to_string());
+        let catalogue = hand_out(&log, closed[0], &here);
+        let trust = |path: &&str| path.starts_with("trust/");
+        let paths = catalogue.files.iter().map(|entry| entry.path.as_str());
+        let paths: Vec<&str> = paths.filter(trust).collect();
+        assert_eq!(paths.len(), 2, "{paths:?}");
+        let crl = format!("trust/crl-{}.der", Sha256::of(list));
+        assert_eq!(std::fs::read(here.join(&crl)).unwrap(), *list);
+        let index = std::fs::read_to_string(here.join("PIndex.xml")).unwrap();
+        assert!(index.contains(&crl), "the index does not list it");
+        // Another's word: the list is what it was issued as, by the root beside it.
+        let root = paths.iter().find(|path| path.contains("anchor")).unwrap();
+        let made = openssl(&here, &format!("x509 -inform DER -in {root} -out root.pem"));
+        assert!(made.status.success(), "{}", says(&made));
+        let check = || {
+            openssl(
+                &here,
+                &format!("crl -inform DER -in {crl} -CAfile root.pem -noout"),
+            )
+        };
+        let verified = says(&check());
+        assert!(verified.contains("verify OK"), "{verified}");
+        let mut damaged = list.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        std::fs::write(here.join(&crl), damaged).unwrap();
+        let refused = says(&check());
+        assert!(!refused.contains("verify OK"), "{refused}");
+    }
+    log.stop().unwrap();
+    drop(log);
+    assert!(test.check().is_clean());
 }
