@@ -34,8 +34,11 @@ use ceralacca_formats::acknowledgement::Acknowledgement;
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
 use ceralacca_formats::encrypt::Dictionary;
-use ceralacca_formats::id::{IntervalId, LogId, Origin, TreeSize, UtcMillis};
-use ceralacca_formats::leaf::Class;
+use ceralacca_formats::id::{
+    INTEGER_MAX, IntervalId, LeafIndex, LogId, Origin, TreeSize, UtcMillis,
+};
+use ceralacca_formats::leaf::{Class, Kind};
+use ceralacca_formats::metadata::CustodyRecord;
 use ceralacca_formats::note::{NoteSigner, VerifierKey};
 use ceralacca_formats::proof::ProofFile;
 use ceralacca_formats::rotation::{RotationError, follow};
@@ -511,6 +514,23 @@ impl Log {
     /// Tells the writer that an instant is proven; cuts that were suspended go on if the wall agrees.
     pub fn confirm_time(&self, proven: UtcMillis) -> Result<(), ConfirmError> {
         self.sequencer.confirm_time(proven)
+    }
+
+    /// Records that its store was built again: with how many leaves, from how many packages, held against a checkpoint
+    /// of which size.
+    pub(crate) fn restored(
+        &self,
+        size: TreeSize,
+        packages: u64,
+        known: Option<TreeSize>,
+    ) -> Result<LeafIndex, SubmitError> {
+        let integer = |n: u64| Integer::try_from(n.min(INTEGER_MAX)).unwrap_or(Integer::ZERO);
+        let act = CustodyRecord::Restored {
+            size: integer(size.get()),
+            packages: integer(packages),
+            known: known.map(|size| integer(size.get())),
+        };
+        self.sequencer.act(Kind::Restore, act)
     }
 
     /// Has the writer look at its clock now.

@@ -18,6 +18,7 @@
 //! - [`seal`]: the closing of intervals
 //! - [`tiles`]: what is open to everybody: checkpoint and hash tiles
 //! - [`archive`]: one log, opened; many in one process
+//! - [`rebuild`]: a log built again from packages, contents and secrets
 //! - [`cosigning`]: witnesses, asked for their cosignatures
 //! - [`api`], [`server`]: gRPC; configuration, transport, an orderly end
 //! - [`witness`]: cosigns the checkpoints of logs that others run
@@ -55,6 +56,7 @@ pub mod index;
 pub mod ingest;
 pub mod keyring;
 pub mod plain_http;
+pub mod rebuild;
 pub mod record;
 pub mod reissue;
 pub mod seal;

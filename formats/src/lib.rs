@@ -17,7 +17,7 @@
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
 //! - [`map`]: which identificativi an interval holds, and which not
 //! - [`log_file`], [`catalogue`], [`closing`]: the files of a closed interval, and the leaf that closes it;
-//!   [`renewal`]: the leaf that says that its evidence was renewed
+//!   [`export`]: what a log is rebuilt from beside them; [`renewal`]: the leaf that says that its evidence was renewed
 //! - [`hold`]: the leaves that say that disposal was suspended, and no longer is
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
@@ -45,6 +45,7 @@ pub mod closing;
 pub mod cosignature;
 pub mod digest;
 pub mod encrypt;
+pub mod export;
 pub mod hold;
 pub mod id;
 pub mod leaf;

@@ -263,12 +263,23 @@ pub enum CustodyRecord {
     HoldReleaseProposed(HoldReleaseProposed),
     /// A hold was released; the leaf after this one says by whom.
     HoldReleased(HoldReleased),
+    /// The store was built again from packages, contents and secrets; the epoch of its writer goes before.
+    Restored {
+        /// Leaves it was built with.
+        size: Integer,
+        /// Packages of closed intervals that were read.
+        packages: Integer,
+        /// Size of the largest checkpoint that it was held against; none where none was known.
+        known: Option<Integer>,
+    },
 }
 
 /// The type of event under which the index finds every [`CustodyRecord::TrustSet`].
 pub const TRUST_SET: &str = "trust-set";
 /// The type of event under which the index finds every [`CustodyRecord::KeyRotation`].
 pub const KEY_ROTATION: &str = "key-rotation";
+/// The type of event under which the index finds every [`CustodyRecord::Restored`].
+pub const RESTORED: &str = "restored";
 
 /// The metadata of a record.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -285,7 +296,7 @@ pub enum Metadata {
     ActDetail(ActDetail),
     /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
     /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`, `"interval-closed"`, `"evidence-renewed"`,
-    /// `"stamp-outage"`, `"hold-set"`, `"hold-release-proposed"`, `"hold-released"`.
+    /// `"stamp-outage"`, `"restored"`, `"hold-set"`, `"hold-release-proposed"`, `"hold-released"`.
     Custody(CustodyRecord),
 }
 
@@ -584,6 +595,17 @@ impl CustodyRecord {
                 w.text("type", b"stamp-outage");
                 w.integer("waiting_ms", *waiting_ms);
             }
+            Self::Restored {
+                size,
+                packages,
+                known,
+            } => {
+                w.maybe_integer("known", *known);
+                w.integer("packages", *packages);
+                w.integer("schema", schema);
+                w.integer("size", *size);
+                w.text("type", RESTORED.as_bytes());
+            }
         }
     }
 
@@ -641,6 +663,14 @@ impl CustodyRecord {
                 Ok(Self::StampOutage {
                     interval_ms,
                     waiting_ms,
+                })
+            })),
+            RESTORED => Some(need(r, "size").and_then(|size| {
+                let (packages, known) = (need(r, "packages")?, r.integer("known")?);
+                Ok(Self::Restored {
+                    size,
+                    packages,
+                    known,
                 })
             })),
             "disclosure" => Some(disclosure(r)),
@@ -767,6 +797,9 @@ impl Metadata {
             Self::Custody(CustodyRecord::HoldReleased(_)) => {
                 take(Field::Event, HOLD_RELEASED.as_bytes());
             }
+            Self::Custody(CustodyRecord::Restored { .. }) => {
+                take(Field::Event, RESTORED.as_bytes());
+            }
             Self::DisclosureDetail(_)
             | Self::MigrationDetail(_)
             | Self::ActDetail(_)
@@ -824,6 +857,18 @@ mod tests {
             gen_ms: Some(Integer::try_from(1_178_575_501_000_i64).unwrap()),
             accuracy_ms: Some(1500.into()),
         }
+    }
+
+    #[test]
+    fn the_vector_of_a_restore_is_reproduced() {
+        let metadata = Metadata::Custody(CustodyRecord::Restored {
+            size: 70_000.into(),
+            packages: 2.into(),
+            known: Some(69_990.into()),
+        });
+        let text = r#"{"known":69990,"packages":2,"schema":1,"size":70000,"type":"restored"}"#;
+        assert_eq!(metadata.to_bytes(), text.as_bytes());
+        assert_eq!(Metadata::parse(text.as_bytes()), Ok(metadata));
     }
 
     #[test]
@@ -972,6 +1017,11 @@ mod tests {
                 old: "pec.example.test/log+b0b5d5af+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c"
                     .into(),
                 new: "pec.example.test/log+00000000+AQ==".into(),
+            }),
+            Metadata::Custody(CustodyRecord::Restored {
+                size: number(70_000),
+                packages: number(2),
+                known: None,
             }),
             Metadata::Custody(CustodyRecord::Epoch {
                 log_epoch: 3,

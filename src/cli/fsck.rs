@@ -107,7 +107,7 @@ pub(super) fn check(data: &Path, log: &LogId, master: &MasterKey) -> Result<Repo
 }
 
 /// Keeps writers away as long as it is held. A copy without its lock file has no writer.
-fn lock(directory: &Path) -> Result<Option<File>> {
+pub(super) fn lock(directory: &Path) -> Result<Option<File>> {
     let attempt = || format!("lock {}", directory.display());
     let file = match File::open(directory.join("lock")) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

@@ -22,6 +22,7 @@
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
 //! - [`seal`]: intervals closed, of logs at rest
 //! - [`renew`]: evidence that must be renewed
+//! - [`export`], [`rebuild`]: what a log is made again from, and that it is
 //! - [`retention`]: how long a record is kept, by the rule alone
 //! - [`witness`]: a witness of checkpoints, run by others; [`tsa`]: the development time-stamping authority
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
@@ -31,6 +32,7 @@
 pub mod absence;
 pub mod audit;
 pub mod demo;
+pub mod export;
 pub mod fetch_interval;
 pub mod follow_key;
 pub mod fsck;
@@ -45,6 +47,7 @@ pub mod output;
 pub mod package;
 pub mod prove;
 pub mod proven;
+pub mod rebuild;
 pub mod reissue;
 pub mod remote;
 pub mod renew;
@@ -153,6 +156,10 @@ enum Command {
     Tsa(tsa::Arguments),
     /// Closes the intervals that were cut, of logs that no service has open
     Seal(seal::Arguments),
+    /// Writes contents and secrets of a log at rest, for rebuild
+    Export(export::Arguments),
+    /// Makes a log again from packages, contents and secrets alone
+    Rebuild(rebuild::Arguments),
     /// Tells how long a record is kept and why, by the rule alone
     Retention(retention::Arguments),
     /// Shows the core at work on invented records, in a folder of its own
@@ -194,6 +201,8 @@ pub fn run() -> ExitCode {
         Command::Witness(arguments) => witness::run(arguments),
         Command::Tsa(arguments) => tsa::run(arguments),
         Command::Seal(arguments) => seal::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+        Command::Rebuild(arguments) => rebuild::run(arguments),
         Command::Retention(arguments) => retention::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };

@@ -14,11 +14,13 @@
 //! 4. Bounded: the tail holds at most [`RUN_RECORDS`] records; one frozen run waits while another is written,
 //!    then the writer waits too.
 //!
+//! - [`bulk`]: postings of a whole log, without a writer
 //! - [`hashes`]: leaves by hash; made by the same thread, from tiles
 //!
 //! # Crash
 //! A run added before `indexed` rose is added again: the same keys, so nothing changes.
 
+pub mod bulk;
 pub mod hashes;
 
 use crate::store::cf::index::{Index, Posting};

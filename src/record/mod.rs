@@ -1,9 +1,11 @@
 //! A record on its way into the store and back: drafts, encryption, opening.
 //!
 //! - [`prepare`]: digest, compress, encrypt, commit; all that needs no index, so that it runs in parallel
+//! - [`carried`]: a record whose opening is given, encrypted anew
 //! - [`open`]: decrypt, decompress, and check against the leaf before anything is used
 //! - [`upload`]: large contents, staged part by part before their leaf
 
+pub mod carried;
 pub mod open;
 pub mod prepare;
 pub mod upload;

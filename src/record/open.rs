@@ -5,6 +5,7 @@
 //! 2. A content is read part by part; its digests are checked at the end, and the caller is told.
 
 use crate::keyring::{KeyError, Keyring};
+use crate::record::carried;
 use crate::store::cf::chunk::{Chunks, UploadKey};
 use crate::store::cf::content::{ContentPart, Contents};
 use crate::store::cf::metadata::{
@@ -46,7 +47,7 @@ pub enum RecordError {
         #[source]
         source: OpenError,
     },
-    /// The metadata of an object is shorter than its digests.
+    /// The metadata is shorter than the digests or the opening that go before it.
     #[error("metadata of leaf {0} is too short")]
     Short(LeafIndex),
     /// What is stored does not recompute the commitment in the leaf.
@@ -136,7 +137,8 @@ pub fn open_row(
     };
     let failed = |source| RecordError::Metadata { index, source };
     let (opening, key) = match row.keys {
-        Keys::OfClass => (keys.opening(&row.nonce), keys.record_key(&row.nonce)),
+        Keys::OfClass => (Some(keys.opening(&row.nonce)), keys.record_key(&row.nonce)),
+        Keys::Carried => (None, keys.record_key(&row.nonce)),
         Keys::Own => {
             let key = RowKey {
                 interval,
@@ -146,7 +148,7 @@ pub fn open_row(
             let wrapped = store.read::<Secrets>(&SecretKey::Object(key))?;
             let wrapped = wrapped.ok_or(RecordError::KeysMissing(index))?;
             let own = ObjectSecret::unwrap(&wrapped, &keys, &place).map_err(failed)?;
-            (own.opening, own.key)
+            (Some(own.opening), own.key)
         }
     };
     let cipher = Cipher::new(&key, place);
@@ -163,6 +165,10 @@ pub fn open_row(
             METADATA_BYTES_MAX + DIGESTS_BYTES,
         )
         .map_err(failed)?;
+    let (opening, plain) = match opening {
+        Some(opening) => (opening, plain),
+        None => carried::split(plain).ok_or(RecordError::Short(index))?,
+    };
     let (content, canonical) = match row.place {
         ContentPlace::None => (ContentDigest::EMPTY, plain),
         _ => split_plain(&plain).ok_or(RecordError::Short(index))?,

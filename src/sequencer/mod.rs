@@ -33,7 +33,7 @@ mod writer;
 pub use deed::Moment;
 pub use interval::{Schedule, ScheduleError, Span};
 pub use queue::{QueueLimits, SubmitError};
-pub use recover::{OpenError, Parts, Recovered, frontier, identity, spans, tip};
+pub use recover::{OpenError, Parts, Recovered, frontier, identity, root_at, spans, tip};
 pub use rotation::RotateError;
 
 use crate::keyring::IntervalKeys;

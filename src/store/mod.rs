@@ -159,6 +159,14 @@ impl Batch {
         Self::default()
     }
 
+    /// Writes a row as it stands in another store.
+    pub fn put_raw(&mut self, family: Family, key: &[u8], value: &[u8]) {
+        self.bytes.extend_from_slice(key);
+        let first_end = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.push(ChangeKind::Put, family, first_end);
+    }
+
     /// Writes a row.
     pub fn put<C: ColumnFamily>(&mut self, key: &C::Key, value: &C::Value) {
         C::encode_key(key, &mut self.bytes);
@@ -254,6 +262,16 @@ pub trait Store: Send + Sync {
         keys: &mut dyn Iterator<Item = Vec<u8>>,
     ) -> Result<(), StoreError>;
 
+    /// Begins a sorted run of rows: ascending, distinct keys of one family. They are there, durable, when the run is
+    /// finished; of a run that is dropped there may be some, or none.
+    fn begin_run(&self, family: Family) -> Result<Box<dyn SortedRun + '_>, StoreError> {
+        Ok(Box::new(CommittedRun {
+            store: self,
+            family,
+            batch: Batch::new(),
+        }))
+    }
+
     /// Bytes on disk of a family, blobs included; what is only in memory counts nothing.
     fn disk_bytes(&self, family: Family) -> Result<u64, StoreError>;
 
@@ -269,6 +287,40 @@ pub trait Store: Send + Sync {
         _look: &mut dyn FnMut(&dyn Store),
     ) -> Result<Option<Inspection>, StoreError> {
         Ok(None)
+    }
+}
+
+/// A sorted run of rows, being written.
+pub trait SortedRun: Send {
+    /// Appends a row, whose key is above all before it.
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
+
+    /// Adds the run to the store.
+    fn finish(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Bytes of a batch of a run.
+const RUN_BATCH_BYTES: usize = 1 << 20;
+
+/// A run of a store that takes none in whole: committed in batches.
+struct CommittedRun<'a, S: ?Sized> {
+    store: &'a S,
+    family: Family,
+    batch: Batch,
+}
+
+impl<S: Store + ?Sized> SortedRun for CommittedRun<'_, S> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.batch.put_raw(self.family, key, value);
+        if self.batch.bytes() >= RUN_BATCH_BYTES {
+            self.store.commit(&self.batch)?;
+            self.batch.clear();
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), StoreError> {
+        self.store.commit(&self.batch)
     }
 }
 

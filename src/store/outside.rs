@@ -56,8 +56,7 @@ impl LogDirectory {
 
     /// Marks a new log as finished.
     pub fn finish(&self) -> Result<(), StoreError> {
-        let text = format!("ceralacca log format {FORMAT_VERSION}\n");
-        self.replace("format", text.as_bytes())
+        mark_finished(&self.path)
     }
 
     /// Locks the directory of a finished log, for writing.
@@ -99,19 +98,25 @@ impl LogDirectory {
 
     /// Replaces the checkpoint beside the database; durable on return.
     pub fn write_checkpoint(&self, note: &str) -> Result<(), StoreError> {
-        self.replace("checkpoint", note.as_bytes())
+        replace(&self.path, "checkpoint", note.as_bytes())
     }
+}
 
-    fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let attempt = "write a file beside the database";
-        let temporary = self.path.join(format!("{name}.tmp"));
-        let mut file = File::create(&temporary).map_err(io(attempt))?;
-        file.write_all(bytes).map_err(io(attempt))?;
-        file.sync_all().map_err(io(attempt))?;
-        std::fs::rename(&temporary, self.path.join(name)).map_err(io(attempt))?;
-        let directory = File::open(&self.path).map_err(io(attempt))?;
-        directory.sync_all().map_err(io(attempt))
-    }
+/// Marks the log in a directory as finished: from here on it may be opened.
+pub fn mark_finished(path: &Path) -> Result<(), StoreError> {
+    let text = format!("ceralacca log format {FORMAT_VERSION}\n");
+    replace(path, "format", text.as_bytes())
+}
+
+fn replace(path: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let attempt = "write a file beside the database";
+    let temporary = path.join(format!("{name}.tmp"));
+    let mut file = File::create(&temporary).map_err(io(attempt))?;
+    file.write_all(bytes).map_err(io(attempt))?;
+    file.sync_all().map_err(io(attempt))?;
+    std::fs::rename(&temporary, path.join(name)).map_err(io(attempt))?;
+    let directory = File::open(path).map_err(io(attempt))?;
+    directory.sync_all().map_err(io(attempt))
 }
 
 /// Where the database of a log directory is.

@@ -11,7 +11,9 @@
 mod inspect;
 
 use super::cf::Family;
-use super::{Batch, Change, Inspection, KeyRange, Order, RawRow, Scan, Store, StoreError};
+use super::{
+    Batch, Change, Inspection, KeyRange, Order, RawRow, Scan, SortedRun, Store, StoreError,
+};
 use rocksdb::{
     BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompactionStyle,
     DBCompressionType, DBRecoveryMode, Direction, ErrorKind, IngestExternalFileOptions,
@@ -46,7 +48,8 @@ const BLOB_FILE_BYTES: u64 = 128 << 20;
 pub struct RocksStore {
     db: DB,
     directory: PathBuf,
-    index_options: Options,
+    /// Options of each family, in order of the enum: runs are written under them.
+    run_options: Vec<Options>,
     stopped: AtomicBool,
     runs: AtomicU64,
 }
@@ -95,7 +98,10 @@ impl RocksStore {
         let store = Self {
             db: opened.map_err(|error| explain(&error, directory))?,
             directory: directory.to_owned(),
-            index_options: family_options(Family::Index, &cache),
+            run_options: Family::ALL
+                .iter()
+                .map(|family| family_options(*family, &cache))
+                .collect(),
             stopped: AtomicBool::new(false),
             runs: AtomicU64::new(0),
         };
@@ -212,27 +218,29 @@ impl Store for RocksStore {
         if self.stopped.load(Ordering::Acquire) {
             return Err(StoreError::Stopped);
         }
-        let path = self.run_path();
-        let explain = |error: rocksdb::Error| self.explain(&error);
-        let mut writer = SstFileWriter::create(&self.index_options);
-        writer.open(&path).map_err(explain)?;
-        let mut rows = 0u64;
+        let mut run = self.begin_run(family)?;
         for key in keys {
-            writer.put(&key, b"").map_err(explain)?;
-            rows += 1;
+            run.put(&key, b"")?;
         }
-        if rows == 0 {
-            drop(writer);
-            // An empty run is no file; what `open` left behind goes, and it may have left nothing.
-            let _ = std::fs::remove_file(&path);
-            return Ok(());
+        run.finish()
+    }
+
+    fn begin_run(&self, family: Family) -> Result<Box<dyn SortedRun + '_>, StoreError> {
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(StoreError::Stopped);
         }
-        writer.finish().map_err(explain)?;
-        let mut options = IngestExternalFileOptions::default();
-        options.set_move_files(true);
-        self.db
-            .ingest_external_file_cf_opts(&self.family(family)?, &options, vec![path])
-            .map_err(explain)
+        // `Family::ALL` is in order of the enum.
+        let options = self.run_options.get(family as usize);
+        let writer = SstFileWriter::create(options.ok_or(StoreError::Stopped)?);
+        let path = self.run_path();
+        writer.open(&path).map_err(|error| self.explain(&error))?;
+        Ok(Box::new(Run {
+            store: self,
+            family,
+            path,
+            rows: 0,
+            writer,
+        }))
     }
 
     fn disk_bytes(&self, family: Family) -> Result<u64, StoreError> {
@@ -266,6 +274,43 @@ impl Store for RocksStore {
         look: &mut dyn FnMut(&dyn Store),
     ) -> Result<Option<Inspection>, StoreError> {
         inspect::inspect(self, scratch, look).map(Some)
+    }
+}
+
+/// A sorted file beside the database, to be moved into it.
+struct Run<'a> {
+    store: &'a RocksStore,
+    family: Family,
+    path: PathBuf,
+    rows: u64,
+    writer: SstFileWriter<'a>,
+}
+
+impl SortedRun for Run<'_> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.rows += 1;
+        let put = self.writer.put(key, value);
+        put.map_err(|error| self.store.explain(&error))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), StoreError> {
+        if self.rows == 0 {
+            drop(self.writer);
+            // An empty run is no file; what `open` left behind goes, and it may have left nothing.
+            let _ = std::fs::remove_file(&self.path);
+            return Ok(());
+        }
+        let explain = |error: rocksdb::Error| self.store.explain(&error);
+        self.writer.finish().map_err(explain)?;
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        let family = self.store.family(self.family)?;
+        let paths = vec![self.path];
+        let ingested = self
+            .store
+            .db
+            .ingest_external_file_cf_opts(&family, &options, paths);
+        ingested.map_err(explain)
     }
 }
 

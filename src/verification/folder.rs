@@ -129,7 +129,7 @@ impl Package {
 }
 
 /// What a file of a class is: it may name somebody.
-pub(super) fn class_of(path: &str) -> Option<Class> {
+pub(crate) fn class_of(path: &str) -> Option<Class> {
     let of = |class: &&Class| {
         let word = class.word();
         let log = path.strip_prefix("log-").and_then(|p| p.strip_prefix(word));

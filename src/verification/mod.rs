@@ -35,6 +35,7 @@ use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{CustodyRecord, Metadata};
 use ceralacca_formats::rotation::KeyChain;
 use ceralacca_pec::judge::Trust;
+pub(crate) use folder::class_of;
 use folder::{Files, Package};
 use report::{Ended, Report};
 use std::io;

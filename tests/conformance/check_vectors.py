@@ -382,7 +382,14 @@ def canonical(path):
 def catalogue(path):
     canonical(path)
     for file in json.loads(path.read_text("utf-8"))["files"]:
-        same(f"catalogue.json: {file['path']}", sha256(file["path"].encode()).hex(), file["sha256"])
+        same(f"{path.name}: {file['path']}", sha256(file["path"].encode()).hex(), file["sha256"])
+
+
+def file_of_rows(_):
+    row = struct.pack(">BHI", 5, 1, 4) + b"\1" + b"\1\xcc\xcc\xcc"
+    shown("a row of a file of rows", row.hex())
+    restored = {"known": 69990, "packages": 2, "schema": 1, "size": 70000, "type": "restored"}
+    shown("the metadata of a restore", json.dumps(restored, separators=(",", ":")))
 
 
 def evidence_tree(_):
@@ -412,6 +419,7 @@ def families(path):
         ("leaf", struct.pack(">Q", first), b"\1" + leaf),
         ("tile", struct.pack(">BQ", 1, 2), b"\1" + b"".join(bytes([i]) * 32 for i in range(256))),
         ("metadata", record(DAY, 4, first), struct.pack(">BBBH", 1, 1, 2, 1) + nonce + b"\xbb" * 20),
+        ("metadata", record(DAY, 1, first), struct.pack(">BBBH", 1, 2, 0, 1) + nonce + b"\xbb" * 20),
         ("content", record(DAY, 4, first) + struct.pack(">I", 1), part),
         ("chunk", unit(DAY, 5) + nonce + struct.pack(">I", 2), part),
         ("staging", unit(DAY, 5) + nonce, b"\1"),
@@ -693,6 +701,7 @@ VALUES = {
     "tree": tree_vector,
     "checkpoint": checkpoint_vector,
     "evidence tree": evidence_tree,
+    "file of rows": file_of_rows,
 }
 FILES = {
     "formats/vectors": {
@@ -708,6 +717,7 @@ FILES = {
         "log-file.jsonl": log_file,
         "closing.json": canonical,
         "catalogue.json": catalogue,
+        "export.json": catalogue,
         "add-checkpoint.txt": add_checkpoint,
         "monitor-state.txt": monitor_state,
         "record.tlog-proof": proof,

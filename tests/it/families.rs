@@ -155,6 +155,19 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
                 ciphertext: vec![0xbb; 20],
             },
         ),
+        line::<EncryptedMetadata>(
+            &RecordKey {
+                class: Class::Trace,
+                ..record
+            },
+            &MetadataRow {
+                keys: Keys::Carried,
+                place: ContentPlace::None,
+                dictionary: 1,
+                nonce,
+                ciphertext: vec![0xbb; 20],
+            },
+        ),
         line::<Contents>(&PartKey { record, part: 1 }, &part),
         line::<Chunks>(&ChunkKey { upload, part: 2 }, &part),
         line::<Staging>(&upload, &()),

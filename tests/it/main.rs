@@ -19,6 +19,7 @@ mod layering;
 mod life;
 mod metrics;
 mod presence;
+mod rebuild;
 mod refusals;
 mod reissue;
 mod remarked;

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! key    interval u64 | class u16 | leaf index u64
-//! value  format u8 = 1 | keys u8 (0 of the class, 1 its own) | place u8 (0 no content, 1 `content`,
-//!        2 `chunk`) | dictionary u16 | record nonce 16 | ciphertext | tag 16
+//! value  format u8 = 1 | keys u8 (0 of the class, 1 its own, 2 of the class with the opening carried)
+//!        | place u8 (0 no content, 1 `content`, 2 `chunk`) | dictionary u16 | record nonce 16 | ciphertext | tag 16
 //! plain  with content: content bytes u64 | SHA-256 32 | BLAKE3 32 | canonical metadata
 //!        without:      canonical metadata
+//!        keys 2:       opening 32, and then as without
 //! ```
-//! Written by the sequencer in the batch of the leaf. Removed by disposal.
+//! Written by the sequencer in the batch of the leaf; keys 2 by a rebuild, to which a log file gives the opening and
+//! not the nonce that it came from. Removed by disposal.
 
 use super::{ColumnFamily, FORMAT, Family, Malformed, Reader, put_unit};
 use ceralacca_formats::id::{IntervalId, LeafIndex};
@@ -35,6 +37,8 @@ pub enum Keys {
     OfClass = 0,
     /// Its own, wrapped in the `secret` family: it can be erased alone.
     Own = 1,
+    /// The key from the class secret and the nonce of this row; the opening, which another nonce gave, within.
+    Carried = 2,
 }
 
 /// Where a record's content is.
@@ -95,6 +99,7 @@ impl ColumnFamily for EncryptedMetadata {
         let keys = match reader.u8()? {
             0 => Keys::OfClass,
             1 => Keys::Own,
+            2 => Keys::Carried,
             _ => return Err(Malformed::Field("keys")),
         };
         let place = match reader.u8()? {
