@@ -19,7 +19,7 @@ use crate::tsp::{self, names_signer};
 /// The most unsigned attributes, and tokens in one.
 const ITEMS_MAX: usize = 64;
 /// 1.2.840.113549.1.9.16.2.14, id-aa-signatureTimeStampToken.
-const OID_SIGNATURE_TIME_STAMP: &[u8] = &[
+pub(crate) const OID_SIGNATURE_TIME_STAMP: &[u8] = &[
     0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x02, 0x0e,
 ];
 

@@ -22,8 +22,9 @@
 //! - [`digests`], [`judge`]: digests of what is signed, and what a signature is worth
 //! - [`logs`]: log files of providers, to trace records; `facts`: what fits into one
 //! - [`tsp`]: time-stamps (RFC 3161), verified over the octets they are of; [`cades`]: baseline signatures
+//! - [`exact`]: whether octets stand in a signature for which nobody answers
 //! - [`transaction`]: what became of a message, recipient by recipient
-//! - [`brief`]: brief receipts and their hashes; [`rem`]: evidence of the European system; `mime`: parts in memory
+//! - [`mod@attachments`]: of an original, with digests; [`brief`]: brief receipts and their hashes; [`rem`]: evidence of the European system; `mime`: parts in memory
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -37,12 +38,14 @@
 )]
 
 mod agreement;
+pub mod attachments;
 pub mod brief;
 pub mod cades;
 
 mod conclude;
 mod daticert;
 pub mod digests;
+pub mod exact;
 mod facts;
 pub mod finding;
 mod found;

@@ -19,7 +19,8 @@
 //!    and compared with what was announced.
 //!
 //! # Not protected by this module
-//! [`UNPROTECTED`]: the signatures' own octets, for which the verifier of signatures answers.
+//! The octets of the last signature, which no digest can cover: who verifies signatures answers for each of them
+//! (`ceralacca_pec::exact`); here they are held to their checksum only. The order of the data files, which says nothing.
 //!
 //! # Not here
 //! Making and verifying signatures and evidence records: they are handed in, and handed out.
@@ -44,11 +45,6 @@ pub use write::{ContainerWriter, FolderSink, FolderWriter, Form, Part};
 
 /// Content of the entry `mimetype`.
 pub const MEDIA_TYPE: &str = "application/vnd.etsi.asic-e+zip";
-
-/// Files whose octets no digest in the container covers; pattern by name. The CMS signature covers its manifest, its
-/// signed attributes and itself; what else lies in the file is for the verifier of signatures to judge. Each is held
-/// to its checksum only. Beside them, the order of the data files says nothing and is not protected.
-pub const UNPROTECTED: &[&str] = &["META-INF/signature*.p7s"];
 
 /// Files in a container, at most.
 pub const FILES_MAX: usize = 1000;

@@ -1,12 +1,15 @@
 //! What a container commits to, and whether its files are those.
 
-use super::META_BYTES_MAX;
 use super::error::AsicError;
 use super::files::{Files, Measured};
 use super::manifest::Manifest;
+use super::{MEDIA_TYPE, META_BYTES_MAX};
 use ceralacca_formats::digest::Sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+
+/// What says of an ASiC-E that it is one.
+const MIMETYPE: &str = "mimetype";
 
 /// A file and its digest as a manifest has it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -67,6 +70,9 @@ pub enum Problem {
     /// A file that no signed manifest lists.
     #[error("{0} is in no signed manifest")]
     Unlisted(String),
+    /// The file `mimetype`, which no manifest lists, says something else.
+    #[error("mimetype does not say {MEDIA_TYPE}")]
+    MediaType,
     /// Nothing is signed.
     #[error("there is no signed manifest")]
     Unsigned,
@@ -95,7 +101,14 @@ pub struct Verified {
 pub fn verify(files: &mut dyn Files) -> Result<Verified, AsicError> {
     let mut found = Verified::default();
     let names = files.names();
-    let content = names.iter().filter(|name| *name != "mimetype");
+    let content = names.iter().filter(|name| *name != MIMETYPE);
+    if names.iter().any(|name| name == MIMETYPE) {
+        match files.read(MIMETYPE, MEDIA_TYPE.len() as u64) {
+            Ok(octets) if octets == MEDIA_TYPE.as_bytes() => {}
+            Err(AsicError::Io(error)) => return Err(error.into()),
+            Ok(_) | Err(_) => found.problems.push(Problem::MediaType),
+        }
+    }
     for name in content.clone() {
         match files.copy(name, &mut io::sink()) {
             Ok(Measured { sha256, .. }) => {
@@ -116,7 +129,16 @@ pub fn verify(files: &mut dyn Files) -> Result<Verified, AsicError> {
                 found.hold(name, is_signed, manifest, octets, target);
             }
             Err(AsicError::Io(error)) => return Err(error.into()),
-            Err(error) => found.problems.push(Problem::Unreadable(error.to_string())),
+            // What is wrong may be a name in it, which says nothing of where it stands.
+            Err(error) => {
+                let why = error.to_string();
+                found
+                    .problems
+                    .push(Problem::Unreadable(match why.contains(name) {
+                        true => why,
+                        false => format!("{name}: {why}"),
+                    }));
+            }
         }
     }
     found.check_listed(content);

@@ -38,8 +38,7 @@ fn a_container_is_read_back_with_what_is_signed_and_recorded() {
     }
 }
 
-/// The signature's own octets, checksum and all, are what [`ceralacca_evidence::asic::UNPROTECTED`] names; even they
-/// are held to their checksum.
+/// The signature's own octets, which no digest covers, are held to their checksum.
 #[test]
 fn every_bit_flipped_in_any_octet_is_noticed() {
     for form in [Form::AsicE, Form::Zip] {

@@ -216,3 +216,32 @@ fn a_short_rsa_key_another_certificate_and_what_is_no_key_are_refused() {
     let beyond = cades::sign(Content::detached(DATA), beyond, &made.seal);
     assert!(matches!(beyond, Err(SealError::Encode(_))));
 }
+
+/// Whether a stamped signature is refused, or octets in it for which nobody answers are noticed.
+fn is_noticed(cms: &[u8], trust: &Trust) -> bool {
+    let verified = cades::verify(cms, Some(DATA), trust, trust, now());
+    let is_stamped = verified.is_ok_and(|verified| !verified.stamps.is_empty());
+    !is_stamped || ceralacca_pec::exact::check(cms, trust).is_err()
+}
+
+#[test]
+fn no_octet_of_a_stamped_signature_can_change_unnoticed() {
+    for (made, scheme) in both() {
+        let content = Content::detached(DATA);
+        let (cms, _) = cades::sign_stamped(content, now(), &made.seal, &made).unwrap();
+        let trust = trust(&made);
+        assert!(!is_noticed(&cms, &trust), "{scheme:?}");
+        for at in 0..cms.len() {
+            for bit in 0..8 {
+                let mut twin = cms.clone();
+                twin[at] ^= 1 << bit;
+                assert!(
+                    is_noticed(&twin, &trust),
+                    "{scheme:?}: octet {at}, bit {bit}"
+                );
+            }
+        }
+        // What follows it is part of no structure in it.
+        assert!(is_noticed(&[&cms[..], &[0]].concat(), &trust));
+    }
+}

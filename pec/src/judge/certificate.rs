@@ -141,12 +141,21 @@ impl<'a> Certificate<'a> {
 
     /// The text of an attribute of the subject: `10` is the organization, `3` the common name.
     pub(crate) fn subject_text(&self, attribute: u8) -> Option<String> {
-        let attributes = attributes(self.subject)?;
-        let named = attributes
-            .iter()
-            .find(|(oid, _)| *oid == [0x55, 0x04, attribute]);
-        named.map(|(_, value)| text(*value).into_owned())
+        named_text(self.subject, attribute)
     }
+
+    /// The same of its issuer.
+    pub(crate) fn issuer_text(&self, attribute: u8) -> Option<String> {
+        named_text(self.issuer, attribute)
+    }
+}
+
+fn named_text(name: Value<'_>, attribute: u8) -> Option<String> {
+    let attributes = attributes(name)?;
+    let named = attributes
+        .iter()
+        .find(|(oid, _)| *oid == [0x55, 0x04, attribute]);
+    named.map(|(_, value)| text(*value).into_owned())
 }
 
 /// Tag of rfc822Name in a GeneralName.

@@ -97,7 +97,8 @@ impl Crl {
         })
     }
 
-    fn counts_for(&self, issuer: &Certificate<'_>, memo: &Memo) -> bool {
+    /// Whether this issuer made it.
+    pub(crate) fn counts_for(&self, issuer: &Certificate<'_>, memo: &Memo) -> bool {
         let may_sign = issuer.extensions.key_usage;
         let may_sign = may_sign.is_none_or(|(bits, _)| bits & CRL_SIGNING != 0);
         let algorithm = Value::first_of(&self.algorithm).and_then(AlgorithmId::of);

@@ -81,6 +81,8 @@ pub struct Signer {
     pub organization: Option<String>,
     /// CN of the subject.
     pub common_name: Option<String>,
+    /// CN of the issuer, or else its O.
+    pub issuer: Option<String>,
     /// The rfc822Names of subjectAltName.
     pub addresses: Vec<String>,
     /// The serial number, in hexadecimal.
@@ -151,6 +153,9 @@ impl Signer {
         Self {
             organization: certificate.subject_text(10),
             common_name: certificate.subject_text(3),
+            issuer: certificate
+                .issuer_text(3)
+                .or_else(|| certificate.issuer_text(10)),
             addresses: addresses
                 .map(|a| String::from_utf8_lossy(a).into_owned())
                 .collect(),

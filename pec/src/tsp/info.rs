@@ -13,6 +13,11 @@ pub const ACCURACY_MS_MAX: u64 = 3_600_000;
 const MILLIS: u8 = 0x80;
 const MICROS: u8 = 0x81;
 
+/// 1.3.6.1.5.5.7.1.3, id-pe-qcStatements.
+const OID_QC_STATEMENTS: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x03];
+/// 0.4.0.19422.1.1, esi4-qtstStatement-1.
+const OID_QUALIFIED_STAMP: &[u8] = &[0x04, 0x00, 0x81, 0x97, 0x5e, 0x01, 0x01];
+
 /// How far the true time may be from the one stated, either way.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Accuracy {
@@ -39,6 +44,9 @@ pub struct Info {
     pub accuracy: Accuracy,
     /// The nonce, the octets of an INTEGER: compared as a number, not as text.
     pub nonce: Option<Vec<u8>>,
+    /// Whether it says of itself that it is a qualified time-stamp (EN 319 422 clause 9.1: qcStatements with
+    /// esi4-qtstStatement-1). A claim: who is qualified, the trusted list says.
+    pub claims_qualified: bool,
 }
 
 impl Info {
@@ -57,7 +65,7 @@ impl Info {
             None => Accuracy::Unstated,
             Some(value) => accuracy(value).ok_or(Refusal::Accuracy)?,
         };
-        let nonce = rest(&mut inside).ok_or(Refusal::InfoMalformed)?;
+        let (nonce, claims_qualified) = rest(&mut inside).ok_or(Refusal::InfoMalformed)?;
         Ok(Self {
             policy: head.policy,
             algorithm,
@@ -66,6 +74,7 @@ impl Info {
             gen_ms,
             accuracy,
             nonce: nonce.map(<[u8]>::to_vec),
+            claims_qualified,
         })
     }
 
@@ -131,23 +140,38 @@ impl<'a> Head<'a> {
     }
 }
 
-/// What follows the accuracy: ordering, nonce, tsa, extensions; the nonce. Nothing may follow them, and no extension
-/// may be critical: none is known.
-fn rest<'a>(inside: &mut Values<'a>) -> Option<Option<&'a [u8]>> {
+/// What follows the accuracy: ordering, nonce, tsa, extensions; the nonce, and whether the extensions claim that the
+/// time-stamp is qualified. Nothing may follow them, and no extension may be critical: none must be understood.
+fn rest<'a>(inside: &mut Values<'a>) -> Option<(Option<&'a [u8]>, bool)> {
+    let mut claims_qualified = false;
     inside.optional(ber::BOOLEAN);
     let nonce = inside.optional(ber::INTEGER).map(|nonce| nonce.content);
     inside.optional(ber::CONTEXT_0);
     if let Some(extensions) = inside.optional(ber::CONTEXT_1) {
         for extension in extensions.inside().rest(ITEMS_MAX)? {
             let mut inside = extension.inside();
-            inside.expect(ber::OID)?;
+            let oid = inside.expect(ber::OID)?.content;
             let critical = inside.optional(ber::BOOLEAN);
             if critical.is_some_and(|critical| critical.content != [0]) {
                 return None;
             }
+            claims_qualified |= oid == OID_QC_STATEMENTS && states_qualified(inside);
         }
     }
-    inside.is_empty().then_some(nonce)
+    inside.is_empty().then_some((nonce, claims_qualified))
+}
+
+/// Whether QCStatements hold the one of qualified time-stamps.
+fn states_qualified(mut inside: Values<'_>) -> bool {
+    let held = inside.expect(ber::OCTET_STRING).map(|held| held.content);
+    let statements = held.and_then(Value::first_of);
+    let statements = statements.and_then(|all| all.inside().rest(ITEMS_MAX));
+    let is_it = |statement: &Value<'_>| {
+        let mut inside = statement.inside();
+        let oid = inside.expect(ber::OID).map(|oid| oid.content);
+        oid == Some(OID_QUALIFIED_STAMP)
+    };
+    statements.is_some_and(|all| all.iter().any(is_it))
 }
 
 /// `YYYYMMDDhhmmss[.s…]Z`; a leap second is the next second.
@@ -268,6 +292,50 @@ mod tests {
         ] {
             assert_eq!(accurate(bad), None, "{bad:?}");
         }
+    }
+
+    fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        let length = u8::try_from(content.len()).unwrap();
+        assert!(length < 0x80);
+        [&[tag, length][..], &content].concat()
+    }
+
+    /// A TSTInfo with one extension that holds one statement.
+    fn with_statement(extension: &[u8], statement: &[u8]) -> Vec<u8> {
+        let sha256 = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
+        let algorithm = tlv(ber::SEQUENCE, &[&tlv(ber::OID, &[&sha256])]);
+        let imprint = tlv(
+            ber::SEQUENCE,
+            &[&algorithm, &tlv(ber::OCTET_STRING, &[&[7; 32]])],
+        );
+        let statements = tlv(ber::SEQUENCE, &[&tlv(ber::OID, &[statement])]);
+        let held = tlv(ber::OCTET_STRING, &[&tlv(ber::SEQUENCE, &[&statements])]);
+        let extension = tlv(ber::SEQUENCE, &[&tlv(ber::OID, &[extension]), &held]);
+        let parts: [&[u8]; 6] = [
+            &[2, 1, 1],
+            &tlv(ber::OID, &[&[0x2b, 1]]),
+            &imprint,
+            &[2, 1, 9],
+            &tlv(ber::GENERALIZED_TIME, &[b"20261121180853Z"]),
+            &tlv(ber::CONTEXT_1, &[&extension]),
+        ];
+        let content = parts.concat();
+        let length = u8::try_from(content.len()).unwrap();
+        [&[ber::SEQUENCE, 0x81, length][..], &content].concat()
+    }
+
+    #[test]
+    fn a_token_claims_to_be_qualified_by_its_statement_alone() {
+        let claims = |extension: &[u8], statement: &[u8]| {
+            let info = Info::read(&with_statement(extension, statement));
+            info.unwrap().claims_qualified
+        };
+        assert!(claims(OID_QC_STATEMENTS, OID_QUALIFIED_STAMP));
+        let mut other = OID_QUALIFIED_STAMP.to_vec();
+        *other.last_mut().unwrap() = 2;
+        assert!(!claims(OID_QC_STATEMENTS, &other));
+        assert!(!claims(&[0x55, 0x1d, 0x25], OID_QUALIFIED_STAMP));
     }
 
     #[test]

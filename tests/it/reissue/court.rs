@@ -3,8 +3,7 @@
 use super::*;
 use crate::conformance::{PYTHON, are_there};
 use crate::support::program::{out, status};
-use ceralacca_evidence::asic::{Container, Files, UNPROTECTED};
-use rand::{Rng as _, SeedableRng as _};
+use ceralacca_evidence::asic::{Container, Files};
 use std::io::Cursor;
 
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
@@ -105,61 +104,6 @@ fn objects_are_given_again_bit_by_bit_with_bare_line_feeds_too() {
     court.hand_over(&made, folder.path());
     let output = verify(folder.path(), &made.name);
     assert_eq!(status(&output), 0, "{}", out(&output));
-}
-
-#[test]
-fn every_protected_octet_that_is_altered_is_noticed_and_its_part_named() {
-    let court = Court::new();
-    let transaction = court.transaction();
-    court.put_all(&transaction.messages);
-    court.seal();
-    let made = court.made(&of_transaction(&transaction));
-    let folder = tempfile::tempdir().unwrap();
-    let path = court.hand_over(&made, folder.path());
-    let mut container = Container::open(Cursor::new(&made.octets)).unwrap();
-    assert_eq!(UNPROTECTED, ["META-INF/signature*.p7s"]);
-    let signature = container
-        .read("META-INF/signature001.p7s", 1 << 20)
-        .unwrap();
-    let length = signature.len();
-    let windows = made.octets.windows(length);
-    let begin = windows.into_iter().position(|w| w == signature).unwrap();
-    let mut random = rand_chacha::ChaCha20Rng::seed_from_u64(20_260_112);
-    let mut tried = 0;
-    while tried < 60 {
-        let at = random.random_range(0..made.octets.len());
-        if (begin..begin + length).contains(&at) {
-            continue;
-        }
-        tried += 1;
-        let mut altered = made.octets.clone();
-        altered[at] ^= 1 << random.random_range(0..8);
-        std::fs::write(&path, &altered).unwrap();
-        let output = verify(folder.path(), &made.name);
-        let text = out(&output);
-        assert_eq!(status(&output), 1, "octet {at}: {text}");
-        assert!(text.contains("FAILED"), "octet {at}: {text}");
-        // The entry in which the octet lies is named, where it is in one.
-        let offset_of = |name: &String| {
-            let octets = container.read(name, 1 << 24).unwrap();
-            let mut windows = made.octets.windows(octets.len().max(1));
-            let begin = windows.position(|w| w == octets)?;
-            (begin..begin + octets.len())
-                .contains(&at)
-                .then(|| name.clone())
-        };
-        let names = container_names(&made);
-        if let Some(name) = names.iter().find_map(offset_of) {
-            assert!(text.contains(&name), "octet {at} of {name}: {text}");
-        }
-    }
-}
-
-fn container_names(made: &Made) -> Vec<String> {
-    let container = Container::open(Cursor::new(&made.octets)).unwrap();
-    // Small files may stand in others too, and so be found there.
-    let names = container.names().into_iter();
-    names.filter(|name| name.ends_with(".eml")).collect()
 }
 
 #[test]

@@ -21,9 +21,10 @@ use base64::prelude::BASE64_STANDARD;
 use der::asn1::{AnyRef, OctetStringRef, UintRef};
 use der::{Decode, Encode, SliceReader};
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    NameConstraints, RsaKeySize, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, NameConstraints, RevocationReason, RevokedCertParams, RsaKeySize,
+    SanType, SerialNumber,
 };
 use std::time::Duration;
 use x509_cert::Certificate;
@@ -177,6 +178,32 @@ impl Pki {
             certificate.der().to_vec(),
             self.intermediate.der().to_vec(),
         )
+    }
+
+    /// A revocation list of the intermediate, made an hour after an instant, that says of these certificates that
+    /// they were revoked at it.
+    pub fn crl(&self, certificates: &[&[u8]], at_ms: i64) -> Result<Vec<u8>, SyntheticError> {
+        let epoch = rcgen::date_time_ymd(1970, 1, 1);
+        let at = |ms: i64| epoch + Duration::from_secs(u64::try_from(ms / 1000).unwrap_or(0));
+        let revoked = certificates.iter().map(|der| {
+            let read = Certificate::from_der(der)?;
+            let serial = read.tbs_certificate().serial_number().as_bytes().to_vec();
+            Ok(RevokedCertParams {
+                serial_number: SerialNumber::from_slice(&serial),
+                revocation_time: at(at_ms),
+                reason_code: Some(RevocationReason::KeyCompromise),
+                invalidity_date: None,
+            })
+        });
+        let params = CertificateRevocationListParams {
+            this_update: at(at_ms.saturating_add(3_600_000)),
+            next_update: at(at_ms.saturating_add(30 * 86_400_000)),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect::<Result<_, SyntheticError>>()?,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(params.signed_by(&self.issuer)?.der().to_vec())
     }
 
     /// The root, the anchor of trust.
