@@ -100,6 +100,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "pec/src/digests.rs",
             "pec/src/judge/",
             "pec/src/tsp/",
+            "pec/src/attachments.rs",
             "pec/src/brief.rs",
             "src/seal_key/",
             "evidence/src/private_key.rs",
