@@ -389,9 +389,20 @@ impl Log {
             return Ok(Err(ReissueError::NoAuthorities));
         };
         let keys = keyring::chain(self.reader.store(), &self.verifier);
-        Ok(keys
-            .map_err(|error| ReissueError::Record(error.into()))
-            .map(|keys| Reissuer::new(desk, &self.sealer, authorities, keys, &*self.clock)))
+        let rule = self.witnessed.rule();
+        let witnesses = rule.map(|rule| rule.policy.keys().into_iter().cloned().collect());
+        let witnesses: Vec<VerifierKey> = witnesses.unwrap_or_default();
+        let keys = keys.map_err(|error| ReissueError::Record(error.into()));
+        Ok(keys.map(|keys| {
+            Reissuer::new(
+                desk,
+                &self.sealer,
+                authorities,
+                keys,
+                witnesses,
+                &*self.clock,
+            )
+        }))
     }
 
     /// Its intervals and their packages, for the holder of a permit for this log.

@@ -40,6 +40,8 @@ pub enum Reason {
     Disposed,
     /// The check does not concern this kind of receipt.
     NotConcerned,
+    /// It is longer, or has more parts, than is looked through.
+    TooLarge,
     /// The material needed was not kept, or never existed.
     NoMaterial,
     /// Only the other provider can answer.

@@ -12,6 +12,8 @@ use crate::texts::{Texts, fill};
 
 /// Width of labels.
 const LABEL: f32 = 118.0;
+/// Height of a title and of the first lines below it.
+const WITH_TITLE: f32 = 84.0;
 
 /// Who asked, when, under which act.
 pub(crate) fn request(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
@@ -85,6 +87,7 @@ pub(crate) fn records(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
     for record in &report.records {
         let event = record.event.as_deref().unwrap_or(texts.unknown);
         let title = fill(texts.record_of, &[&record.leaf.to_string(), event]);
+        flow.need(WITH_TITLE);
         flow.subheading(&title);
         flow.pairs(LABEL, record_pairs(texts, report, record));
         flow.rule();
@@ -165,15 +168,36 @@ fn signature(texts: &Texts, signature: Option<&SignatureAtIngest>) -> Pieces {
         );
         pieces.push((Face::Regular, span));
     }
+    if !found.grounds.is_empty() {
+        let line = format!("{}: {}", texts.grounds, found.grounds.join(", "));
+        pieces.push((Face::Regular, line));
+    }
+    if let Some(at) = found.judged {
+        pieces.push((
+            Face::Regular,
+            format!("{}: {}", texts.judged_at, at.rome_both()),
+        ));
+    }
+    if let Some(is_reproduced) = found.is_reproduced {
+        let (face, line) = match is_reproduced {
+            true => (Face::Regular, texts.reproduced),
+            false => (Face::Bold, texts.not_reproduced),
+        };
+        pieces.push((face, line.to_owned()));
+    }
     for kept in &found.material {
-        let issued = kept
-            .issued
-            .map_or_else(String::new, |at| format!(", {}", at.rome_both()));
-        let file = kept
-            .file
-            .as_deref()
-            .map_or_else(String::new, |file| format!(", {file}"));
-        let line = format!("{}: {}{issued}{file}", texts.material, kept.kind);
+        let mut line = format!("{}: {}", texts.material, kept.kind);
+        let day = kept.day.as_deref().unwrap_or_default();
+        let leaf = kept
+            .leaf
+            .map(|leaf| fill(texts.leaf_one, &[&leaf.to_string()]));
+        let file = kept.file.as_deref().unwrap_or_default();
+        for part in [day, leaf.as_deref().unwrap_or_default(), file] {
+            if !part.is_empty() {
+                line.push_str(", ");
+                line.push_str(part);
+            }
+        }
         pieces.push((Face::Regular, line));
         pieces.push((Face::Mono, crate::flow::grouped(&kept.sha256)));
     }
@@ -185,6 +209,8 @@ pub(crate) fn checks(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
     flow.heading(texts.checks);
     flow.paragraph(texts.checks_note);
     for area in 1..=8 {
+        // A title does not stand alone at the foot of a page.
+        flow.need(WITH_TITLE);
         flow.subheading(&format!("{area}. {}", (texts.area)(area)));
         let mut rows = Vec::new();
         for (id, answers) in report.checks.iter().filter(|(id, _)| id.area() == area) {
@@ -243,11 +269,12 @@ fn answer_pieces(texts: &Texts, answer: &Check, leaves: &[u64]) -> Pieces {
     for datum in &answer.data {
         let is_digest =
             datum.value.len() >= 40 && datum.value.bytes().all(|c| c.is_ascii_hexdigit());
+        let name = (texts.datum)(&datum.name).unwrap_or(&datum.name);
         if is_digest {
-            pieces.push((Face::Regular, format!("{}:", datum.name)));
+            pieces.push((Face::Regular, format!("{name}:")));
             pieces.push((Face::Mono, crate::flow::grouped(&datum.value)));
         } else {
-            pieces.push((Face::Regular, format!("{}: {}", datum.name, datum.value)));
+            pieces.push((Face::Regular, format!("{name}: {}", datum.value)));
         }
     }
     pieces
@@ -257,9 +284,12 @@ fn answer_pieces(texts: &Texts, answer: &Check, leaves: &[u64]) -> Pieces {
 pub(crate) fn intervals(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
     flow.heading(texts.intervals);
     for interval in &report.intervals {
+        flow.need(WITH_TITLE);
         flow.subheading(&fill(texts.interval_label, &[&interval.start.rome_both()]));
         flow.pairs(LABEL, interval_pairs(texts, interval));
         tokens(flow, texts, interval);
+        let renewals = renewals(texts, interval);
+        flow.pairs(LABEL, vec![(texts.chain_renewals, renewals)]);
         flow.rule();
     }
 }
@@ -277,37 +307,53 @@ fn interval_pairs<'t>(texts: &'t Texts, interval: &Interval) -> Vec<(&'t str, Pi
         }
         _ => bold(texts.interval_open),
     };
-    let witness = |witness: &crate::model::Witness| {
+    let mut witnesses = Pieces::new();
+    for witness in &checkpoint.witnesses {
         let at = witness
             .time
             .map_or_else(String::new, |at| format!(", {}", at.rome_both()));
-        (Face::Regular, format!("{}{at}", witness.name))
-    };
-    let witnesses: Pieces = checkpoint.witnesses.iter().map(witness).collect();
-    let witnesses = match witnesses.is_empty() {
-        true => plain(texts.chain_no_witness),
-        false => witnesses,
-    };
-    let renewal = |renewal: &crate::model::Renewal| {
-        let at = renewal.time.rome_both();
-        (
-            Face::Regular,
-            format!("{at}: {} ({})", renewal.reason, renewal.algorithm),
-        )
-    };
-    let renewals: Pieces = interval.renewals.iter().map(renewal).collect();
-    let renewals = match renewals.is_empty() {
-        true => plain(texts.chain_none),
-        false => renewals,
-    };
+        let size = witness.tree_size.to_string();
+        let line = format!("{}{at}, {} {size}", witness.name, texts.tree_size);
+        witnesses.push((Face::Regular, line));
+        witnesses.push((Face::Mono, witness.key.clone()));
+    }
+    if witnesses.is_empty() {
+        witnesses = plain(texts.chain_no_witness);
+    }
+    let origin = vec![
+        (Face::Regular, format!("{}:", texts.origin)),
+        (Face::Mono, checkpoint.origin.clone()),
+    ];
     vec![
-        (texts.chain_interval, closing),
-        (texts.origin, mono(checkpoint.origin.clone())),
+        (texts.chain_checkpoint, origin),
         (texts.tree_size, plain(checkpoint.tree_size.to_string())),
         (texts.root_hash, digest(&checkpoint.root_hash)),
+        (texts.log_key, mono(checkpoint.key.clone())),
         (texts.chain_witnesses, witnesses),
-        (texts.chain_renewals, renewals),
+        (texts.chain_interval, closing),
     ]
+}
+
+/// What came after the token, oldest first.
+fn renewals(texts: &Texts, interval: &Interval) -> Pieces {
+    let mut renewals = Pieces::new();
+    for renewal in &interval.renewals {
+        let kind = (texts.renewal)(&renewal.kind);
+        let line = format!(
+            "{}: {kind} ({}), {}, {} {}",
+            renewal.time.rome_both(),
+            renewal.algorithm,
+            renewal.authority,
+            texts.serial.to_lowercase(),
+            renewal.serial
+        );
+        renewals.push((Face::Regular, line));
+        renewals.push((Face::Mono, crate::flow::grouped(&renewal.root_hash)));
+    }
+    match renewals.is_empty() {
+        true => plain(texts.chain_none),
+        false => renewals,
+    }
 }
 
 fn tokens(flow: &mut Flow<'_>, texts: &Texts, interval: &Interval) {
@@ -325,9 +371,17 @@ fn tokens(flow: &mut Flow<'_>, texts: &Texts, interval: &Interval) {
         ] {
             pieces.push((Face::Regular, format!("{label}: {value}")));
         }
+        if let Some(signer) = &token.signer {
+            pieces.push((Face::Regular, format!("{}: {signer}", texts.signer)));
+        }
+        if let Some(certificate) = &token.certificate {
+            pieces.push((Face::Regular, format!("{}:", texts.certificate)));
+            pieces.push((Face::Mono, crate::flow::grouped(certificate)));
+        }
         if let Some(file) = &token.file {
             pieces.push((Face::Regular, format!("{}: {file}", texts.name)));
         }
+        pieces.push((Face::Regular, format!("{}:", texts.sha256)));
         pieces.push((Face::Mono, crate::flow::grouped(&token.sha256)));
         flow.pairs(LABEL, vec![(texts.chain_token, pieces)]);
     }
@@ -338,8 +392,10 @@ pub(crate) fn files(flow: &mut Flow<'_>, texts: &Texts, report: &Report, embedde
     flow.heading(texts.files);
     flow.paragraph(texts.files_note);
     let row = |file: &crate::model::PackageFile| {
-        let base = file.name.rsplit('/').next().unwrap_or_default();
-        let is_embedded = embedded.iter().any(|there| there.name == base);
+        // A name in the pages has no folder; the description has the whole of it.
+        let is_embedded = embedded
+            .iter()
+            .any(|there| there.description == file.name || there.name == file.name);
         let mut role = plain((texts.role)(file.role));
         let note = match is_embedded {
             true => texts.embedded_here,

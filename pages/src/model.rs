@@ -233,12 +233,15 @@ pub enum Object {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Material {
-    /// `certificate`, `crl`, `ocsp`, `directory`.
+    /// What it is, a word of the trust set (`anchor`, `intermediate`, `signer`, `crl`, `ocsp`, `directory`), or
+    /// `certificate` for one of the chain that travels in the message itself.
     pub kind: String,
+    /// Of a directory of providers: its day.
+    pub day: Option<String>,
+    /// The leaf under which it was archived before anything was judged with it.
+    pub leaf: Option<u64>,
     /// SHA-256, hexadecimal.
     pub sha256: String,
-    /// When its issuer made it.
-    pub issued: Option<Instant>,
     /// Its file in the package, when it is there.
     pub file: Option<String>,
 }
@@ -249,8 +252,19 @@ pub struct Material {
 pub struct SignatureAtIngest {
     /// The verdict recorded then.
     pub outcome: Outcome,
-    /// Its reason, one word as recorded.
+    /// Its level, one word as recorded.
     pub verdict: String,
+    /// On what grounds, the codes as recorded.
+    pub grounds: Vec<String>,
+    /// The instant of receipt that the verdict took.
+    pub received: Option<Instant>,
+    /// The instant at which the chain was looked at.
+    pub judged: Option<Instant>,
+    /// The leaf of the set of trust material it was judged with.
+    pub trust_set: Option<u64>,
+    /// Whether the same level was reached again from that material when the report was made; none where nothing was
+    /// judged.
+    pub is_reproduced: Option<bool>,
     /// Signer's name.
     pub signer: Option<String>,
     /// Issuer's name.
@@ -327,7 +341,12 @@ pub struct Token {
     pub serial: String,
     /// SHA-256 of the token, hexadecimal.
     pub sha256: String,
-    /// Whether the authority is qualified.
+    /// Common name of the certificate that signed it.
+    pub signer: Option<String>,
+    /// SHA-256 of that certificate, hexadecimal.
+    pub certificate: Option<String>,
+    /// Whether the token says of itself that it is qualified (esi4-qtstStatement-1). Whether it is, the trusted list
+    /// says, which is not at hand.
     pub is_qualified: bool,
     /// Its file in the package.
     pub file: Option<String>,
@@ -339,10 +358,16 @@ pub struct Token {
 pub struct Renewal {
     /// When.
     pub time: Instant,
-    /// Why: which certificate or algorithm was about to end.
-    pub reason: String,
+    /// What was renewed: `time-stamp` (certificates were about to end) or `hash-tree` (the hash was).
+    pub kind: String,
     /// The digest algorithm from then on.
     pub algorithm: String,
+    /// The authority of the new token.
+    pub authority: String,
+    /// Its serial number, hexadecimal.
+    pub serial: String,
+    /// What was stamped, the root of the new tree, hexadecimal.
+    pub root_hash: String,
 }
 
 /// A signed checkpoint.
@@ -355,7 +380,9 @@ pub struct Checkpoint {
     pub tree_size: u64,
     /// Root hash, hexadecimal.
     pub root_hash: String,
-    /// Witnesses whose cosignatures it bears, and when they signed.
+    /// The verifier key of the log that signed it.
+    pub key: String,
+    /// Witnesses that cosigned it, or a later one under which the leaf that closed the interval is proven.
     pub witnesses: Vec<Witness>,
 }
 
@@ -365,8 +392,14 @@ pub struct Checkpoint {
 pub struct Witness {
     /// Its name.
     pub name: String,
+    /// Its verifier key.
+    pub key: String,
     /// When it signed.
     pub time: Option<Instant>,
+    /// Size of the tree it cosigned.
+    pub tree_size: u64,
+    /// The file whose checkpoint bears the cosignature.
+    pub file: Option<String>,
 }
 
 /// How one interval was closed and is kept.
@@ -435,6 +468,8 @@ pub enum FileRole {
     Stamped,
     /// Certificates to trust, PEM.
     Roots,
+    /// What a signature was judged with when it came in.
+    Material,
     /// A checkpoint note, proof, leaf, opening, record.
     Proof,
     /// Machine-readable report.

@@ -8,12 +8,15 @@ use crate::texts::{Texts, fill};
 
 /// Height of a lane.
 const LANE: f32 = 47.0;
+/// Height of the line that says when a delivery takes effect.
+const EFFECT: f32 = 9.0;
 /// Radius of a station.
 const RADIUS: f32 = 4.2;
 /// White, the ground of hollow stations.
 const WHITE: u8 = 255;
 
 const LABEL: Style = Style::new(Face::Regular, 6.8);
+const EFFECTIVE: Style = Style::new(Face::Bold, 7.2);
 const STRONG: Style = Style::new(Face::Bold, 8.0);
 
 /// What a station shows.
@@ -42,7 +45,7 @@ pub(crate) fn draw(flow: &mut Flow<'_>, texts: &Texts, message: &Message, shown:
     let has_notice = |recipient: &&Recipient| last(recipient, &[Step::Notice]).is_some();
     let with_notice = shown.iter().any(has_notice);
     for recipient in shown {
-        flow.need(LANE);
+        flow.need(LANE + EFFECT);
         lane(flow, texts, message, recipient, with_notice);
     }
 }
@@ -86,6 +89,14 @@ fn lane(
         x += advance;
     }
     flow.y = top + LANE;
+    // A delivery by night takes effect later, and that is what rights depend on.
+    let delayed = recipient.effective.filter(|at| Some(*at) != recipient.at);
+    if let Some(effective) = delayed {
+        let note = fill(texts.effective, &[&effective.rome_both()]);
+        let width = flow.fonts.width(EFFECTIVE.face, EFFECTIVE.size, &note);
+        flow.put(right - width, flow.y + 3.0, EFFECTIVE, &note);
+        flow.y += EFFECT;
+    }
     flow.push(Mark::Line {
         from: (flow.left(), flow.y - 2.0),
         to: (right, flow.y - 2.0),

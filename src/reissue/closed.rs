@@ -2,14 +2,19 @@
 
 use super::ReissueError;
 use crate::audit::Reader;
-use crate::seal::{Package, Sealer, StampFacts};
+use crate::seal::{EvidenceGroup, Package, SealError, Sealer, StampFacts};
 use crate::sequencer::{Published, Span};
+use ceralacca_evidence::ers::EvidenceRecord;
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::digest::Sha256;
-use ceralacca_formats::id::{IntervalId, UtcMillis};
+use ceralacca_formats::id::{IntervalId, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::Class;
+use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::proof::ProofFile;
+use ceralacca_formats::renewal::RenewalFacts;
 use ceralacca_formats::rotation::KeyChain;
+use ceralacca_pec::judge::Signer;
+use ceralacca_pec::tsp;
 use std::collections::BTreeMap;
 
 /// The longest file of a package that is taken along, in bytes.
@@ -32,6 +37,34 @@ pub(super) struct Closed {
     pub(super) logs: Vec<(String, Sha256, Option<StampFacts>)>,
     /// Whether it begins where the interval before ends, and that one is closed; none for the first.
     pub(super) follows: Option<bool>,
+    /// The verifier key that signed its checkpoint.
+    pub(super) key: String,
+    /// Witnesses that cosigned the checkpoint under which the closing leaf is proven.
+    pub(super) witnesses: Vec<Witness>,
+    /// The evidence record of its package as it is now, every renewal appended.
+    pub(super) evidence: EvidenceRecord,
+    /// The renewals, oldest first.
+    pub(super) renewals: Vec<RenewalFacts>,
+    /// Who signed the token over its checkpoint.
+    pub(super) stamped_by: Option<Signer>,
+}
+
+/// A witness's cosignature.
+pub(super) struct Witness {
+    pub(super) name: String,
+    /// Its verifier key.
+    pub(super) key: String,
+    /// When it says it signed.
+    pub(super) at: UtcMillis,
+    /// The tree it cosigned.
+    pub(super) size: TreeSize,
+}
+
+/// Who signed a token, by its own word: its authority's checks were made when it came.
+pub(super) fn signer_of(token: &[u8], certificates: &[Vec<u8>]) -> Option<Signer> {
+    let read = tsp::Token::read(token).ok()?;
+    let verified = read.by_its_own_word(certificates).ok()?;
+    Some(verified.signer)
 }
 
 /// An interval, closed or not.
@@ -46,8 +79,12 @@ pub(super) struct Intervals<'a> {
     pub(super) state: &'a Published,
     pub(super) sealer: &'a Sealer,
     pub(super) keys: &'a KeyChain,
-    /// The checkpoint under which the closing leaves are proven.
+    /// The checkpoint under which closing leaves are proven that no witnessed one covers.
     pub(super) shown: &'a Checkpoint,
+    /// The newest checkpoint with cosignatures, where there is any.
+    pub(super) witnessed: Option<&'a Checkpoint>,
+    /// The keys of the witnesses in whom the log trusts.
+    pub(super) witness_keys: &'a [VerifierKey],
 }
 
 impl Intervals<'_> {
@@ -89,13 +126,15 @@ impl Intervals<'_> {
             files.push((name, package.octets(name, FILE_BYTES_MAX)?));
         }
         let note = files.first().map(|(_, octets)| octets.as_slice());
-        let (checkpoint, _) = self.keys.open(note.unwrap_or_default())?;
+        let (checkpoint, key) = self.keys.open(note.unwrap_or_default())?;
         let note = Sha256::of(note.unwrap_or_default());
         let stamp = package.stamp(CHECKPOINT, &note)?;
-        let stamp = stamp.ok_or(crate::seal::SealError::Corrupt("the token of a checkpoint"))?;
+        let stamp = stamp.ok_or(SealError::Corrupt("the token of a checkpoint"))?;
         let opened = self.reader.record(self.state, leaf);
         let opened = opened.map_err(crate::desk::DeskError::Read)?;
-        let closing = self.reader.proof_under(self.state, &opened, self.shown);
+        let witnessed = self.witnessed.filter(|w| leaf.is_within(w.size()));
+        let under = witnessed.unwrap_or(self.shown);
+        let closing = self.reader.proof_under(self.state, &opened, under);
         let closing = closing.map_err(crate::desk::DeskError::Read)?;
         let mut logs = Vec::new();
         for entry in &package.catalogue().files {
@@ -104,8 +143,25 @@ impl Intervals<'_> {
                 logs.push((entry.path.clone(), entry.sha256, stamp));
             }
         }
+        let renewals = package.renewals()?;
+        let recorded = files.iter().find(|(name, _)| *name == "package.ers");
+        let evidence = match renewals.is_empty() {
+            // As it was closed: nothing is cut anew.
+            true => EvidenceRecord::from_der(recorded.map_or(&[], |(_, octets)| octets)),
+            false => Ok(package.evidence(&EvidenceGroup::Package)?),
+        };
+        let token = files.iter().find(|(name, _)| *name == "checkpoint.tst");
+        let stamped_by = match token {
+            Some((_, token)) => signer_of(token, &package.certificates()?),
+            None => None,
+        };
         Ok(Some(Closed {
             follows: self.follows(span)?,
+            key: key.to_string(),
+            witnesses: self.witnesses(&closing)?,
+            evidence: evidence.map_err(|error| SealError::Evidence(error.to_string()))?,
+            renewals: renewals.into_iter().map(|(_, facts)| facts).collect(),
+            stamped_by,
             package,
             checkpoint,
             stamp,
@@ -113,6 +169,21 @@ impl Intervals<'_> {
             closing,
             logs,
         }))
+    }
+
+    /// Who cosigned the checkpoint of a proof.
+    fn witnesses(&self, proof: &ProofFile) -> Result<Vec<Witness>, ReissueError> {
+        let (_, key) = self.keys.open(proof.note.as_bytes())?;
+        let known: Vec<&VerifierKey> = self.witness_keys.iter().collect();
+        let opened = Checkpoint::open_cosigned(proof.note.as_bytes(), &[key], &known)?;
+        let (checkpoint, cosigned) = opened;
+        let witness = |(key, seconds): (VerifierKey, u64)| Witness {
+            name: key.name().to_owned(),
+            key: key.to_string(),
+            at: UtcMillis::new(seconds.saturating_mul(1000)),
+            size: checkpoint.size(),
+        };
+        Ok(cosigned.into_iter().map(witness).collect())
     }
 
     fn follows(&self, span: &Span) -> Result<Option<bool>, ReissueError> {

@@ -1,6 +1,7 @@
 //! What the pages tell: the message, recipient by recipient, and each record. All of it is from records.
 
 use super::closed::{Closed, Interval};
+use super::material::{Again, Piece};
 use super::object::Examined;
 use crate::desk::Archived;
 use ceralacca_formats::canonical::Text;
@@ -8,11 +9,14 @@ use ceralacca_formats::id::{LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Kind;
 use ceralacca_formats::metadata::{Field, Metadata, ObjectRecord, TraceRecord};
 use ceralacca_formats::proof::ProofFile;
+use ceralacca_formats::renewal::RenewalFacts;
 use ceralacca_formats::tree::LeafHash;
 use ceralacca_pages::model::{
     self, Checkpoint, Instant, Mailbox, Material, Message, Missing, Object, Outcome, Recipient,
     Record, SignatureAtIngest, State, Step, StepAt, Token, Witness,
 };
+use ceralacca_pec::brief::Comparison;
+use ceralacca_pec::judge::{Ground, Signer};
 use ceralacca_pec::transaction::{self, Transaction, follow};
 use ceralacca_pec::tsp;
 
@@ -22,6 +26,10 @@ pub(super) struct Item {
     /// The leaf that stands for it: of the object where there is one.
     pub(super) leaf: LeafIndex,
     pub(super) examined: Option<Examined>,
+    /// Its signature, judged again with the material of the day it came in.
+    pub(super) again: Option<Again>,
+    /// Of a brief receipt whose original is handed out too: the leaf of that, and what its hashes came to.
+    pub(super) compared: Option<(u64, Comparison)>,
     /// Its file in the package, where the object is held.
     pub(super) file: Option<String>,
     /// Proofs of its records, object first, each with the stem of its files.
@@ -52,6 +60,17 @@ impl Item {
             findings.any(|found| found.to_str() == Some(code))
         });
         recorded || self.examined.as_ref().is_some_and(|e| e.has(code))
+    }
+
+    /// The level of its signature as recorded when it came in.
+    pub(super) fn level(&self) -> Option<&str> {
+        self.object()?.signature.as_ref()?.to_str()
+    }
+
+    /// Whether judging again with the material of that day reaches the level recorded.
+    pub(super) fn is_reproduced(&self) -> Option<bool> {
+        let again = self.again.as_ref()?;
+        Some(again.verdict.level.word() == self.level()?)
     }
 
     /// The type of event.
@@ -209,53 +228,94 @@ pub(super) fn record(item: &Item, interval: Option<&Interval>) -> Option<Record>
     })
 }
 
-/// How the signature stood when the object came in.
+/// How the signature stood when the object came in, and whether the same is reached again.
 fn signature(item: &Item, examined: &Examined) -> Option<SignatureAtIngest> {
     if !examined.is_signed() {
         return None;
     }
     let object = item.object();
-    let level = object.and_then(|object| object.signature.as_ref());
-    let level = level.map_or_else(|| "not-judged".to_owned(), shown);
+    let level = item.level().unwrap_or("not-judged").to_owned();
     let outcome = match level.as_str() {
         "integral-trusted" => Outcome::Passed,
         "integral-weak" | "broken" | "absent" => Outcome::Failed,
         _ => Outcome::NotChecked,
     };
     let signer = examined.verdict.signer.as_ref();
-    let chain = object.map(|object| object.chain.as_slice());
-    let material = chain.unwrap_or_default().iter().map(|sha256| Material {
-        kind: "certificate".to_owned(),
-        sha256: shown(sha256),
-        issued: None,
-        file: None,
-    });
-    let name = |signer: &ceralacca_pec::judge::Signer| {
+    let name = |signer: &Signer| {
         let organization = signer.organization.clone();
         signer.common_name.clone().or(organization)
     };
+    let recorded = object.map(|object| object.findings.as_slice());
+    let grounds = recorded.unwrap_or_default().iter().filter(|finding| {
+        let mut known = Ground::ALL.iter();
+        known.any(|ground| finding.to_str() == Some(ground.code()))
+    });
+    let again = item.again.as_ref();
+    let judged = again.map_or(examined.verdict.judged_ms, |again| again.verdict.judged_ms);
+    let leaf = object.and_then(|object| u64::try_from(object.trust?.get()).ok());
     Some(SignatureAtIngest {
         outcome,
         verdict: level,
+        grounds: grounds.map(shown).collect(),
+        received: at(object
+            .and_then(|object| object.received_ms)
+            .map(|ms| ms.get())),
+        judged: at(judged),
+        trust_set: leaf,
+        is_reproduced: item.is_reproduced(),
         signer: signer.and_then(name),
-        issuer: None,
+        issuer: signer.and_then(|signer| signer.issuer.clone()),
         serial: signer.map(|signer| signer.serial.clone()),
         algorithm: examined.verdict.signature.map(|a| a.to_string()),
         not_before: signer.map(|signer| Instant::from_millis(signer.from_ms)),
         not_after: signer.map(|signer| Instant::from_millis(signer.until_ms)),
-        material: material.collect(),
+        material: material(item, examined),
     })
 }
 
-/// An interval as the pages show it; `open` is the checkpoint shown while it is not closed.
+/// The chain, each certificate with where it is: in the trust set of that day, or in the message itself; then what
+/// speaks of revocation, and the directory of providers of that day.
+fn material(item: &Item, examined: &Examined) -> Vec<Material> {
+    let pieces = item.again.as_ref().map(|again| again.pieces.as_slice());
+    let pieces = pieces.unwrap_or_default();
+    let of_piece = |piece: &Piece| Material {
+        kind: piece.what.clone(),
+        day: piece.day.clone(),
+        leaf: Some(piece.leaf.get()),
+        sha256: piece.sha256.to_string(),
+        file: piece.file(),
+    };
+    let within = examined.certificates.as_slice();
+    let chain = item.object().map(|object| object.chain.as_slice());
+    let chain = chain.unwrap_or_default().iter().map(shown);
+    let in_message = |sha256: String| Material {
+        kind: "certificate".to_owned(),
+        day: None,
+        leaf: None,
+        file: match within.iter().any(|found| found.to_string() == sha256) {
+            true => item.file.clone(),
+            false => None,
+        },
+        sha256,
+    };
+    let is_held = |sha256: &String| pieces.iter().any(|p| p.sha256.to_string() == *sha256);
+    let mut all: Vec<Material> = chain
+        .filter(|sha256| !is_held(sha256))
+        .map(in_message)
+        .collect();
+    all.extend(pieces.iter().map(of_piece));
+    all
+}
+
+/// An interval as the pages show it; `open` is the checkpoint shown while it is not closed, signed by `key`.
 pub(super) fn interval(
     interval: &Interval,
-    open: &ceralacca_formats::checkpoint::Checkpoint,
-    witnesses: &[Witness],
+    open: (&ceralacca_formats::checkpoint::Checkpoint, &str),
     folder: &str,
 ) -> model::Interval {
     let closed = interval.closed.as_ref();
-    let checkpoint = closed.map_or(open, |closed| &closed.checkpoint);
+    let checkpoint = closed.map_or(open.0, |closed| &closed.checkpoint);
+    let key = closed.map_or(open.1, |closed| &closed.key);
     model::Interval {
         start: instant(interval.span.id.start()),
         end: Some(instant(interval.span.end)),
@@ -268,13 +328,25 @@ pub(super) fn interval(
             origin: checkpoint.origin().as_str().to_owned(),
             tree_size: checkpoint.size().get(),
             root_hash: checkpoint.root().to_string(),
-            witnesses: witnesses.to_vec(),
+            key: key.to_owned(),
+            witnesses: closed.map(|c| witnesses(c, folder)).unwrap_or_default(),
         },
         tokens: closed
             .map(|closed| tokens(closed, folder))
             .unwrap_or_default(),
-        renewals: Vec::new(),
+        renewals: closed.map(renewals).unwrap_or_default(),
     }
+}
+
+fn witnesses(closed: &Closed, folder: &str) -> Vec<Witness> {
+    let witness = |found: &super::closed::Witness| Witness {
+        name: found.name.clone(),
+        key: found.key.clone(),
+        time: Some(instant(found.at)),
+        tree_size: found.size.get(),
+        file: Some(format!("{folder}/closing.tlog-proof")),
+    };
+    closed.witnesses.iter().map(witness).collect()
 }
 
 fn tokens(closed: &Closed, folder: &str) -> Vec<Token> {
@@ -283,18 +355,34 @@ fn tokens(closed: &Closed, folder: &str) -> Vec<Token> {
         if *name != "checkpoint.tst" {
             continue;
         }
-        let serial = tsp::Token::read(octets).map(|token| token.info().serial.clone());
+        let token = tsp::Token::read(octets);
+        let info = token.as_ref().map(tsp::Token::info);
+        let signer = closed.stamped_by.as_ref();
         tokens.push(Token {
             covers: format!("{folder}/checkpoint"),
             time: instant(closed.stamp.time),
             authority: closed.stamp.authority.clone(),
-            serial: serial.unwrap_or_default(),
+            serial: info.map(|info| info.serial.clone()).unwrap_or_default(),
             sha256: ceralacca_formats::digest::Sha256::of(octets).to_string(),
-            is_qualified: false,
+            signer: signer.and_then(|signer| signer.common_name.clone()),
+            certificate: signer.map(|signer| hex::encode(&signer.sha256)),
+            is_qualified: info.is_ok_and(|info| info.claims_qualified),
             file: Some(format!("{folder}/{name}")),
         });
     }
     tokens
+}
+
+fn renewals(closed: &Closed) -> Vec<model::Renewal> {
+    let renewal = |facts: &RenewalFacts| model::Renewal {
+        time: instant(facts.time),
+        kind: facts.kind.word().to_owned(),
+        algorithm: facts.algorithm.clone(),
+        authority: facts.authority.clone(),
+        serial: hex::encode(&facts.serial),
+        root_hash: hex::encode(&facts.root),
+    };
+    closed.renewals.iter().map(renewal).collect()
 }
 
 /// The name of an object's file: its event, or what it is.

@@ -7,6 +7,8 @@
 //! proof/001.leaf.bin  001.r.bin   the 64 bytes of the leaf, the 32 of the opening
 //! proof/001.facts.…               the same of the trace record of its facts
 //! proof/<interval>/…              checkpoint and its token, contents.json, PIndex.xml.p7m, package.ers, closing leaf
+//! proof/material/SHA256.der …     what signatures were judged with: certificates, CRLs, OCSP answers, the directory of
+//!                                 providers of the day (.ldif), each with the four files of its proof
 //! proof/verify_proof.py           a program that verifies a proof, nothing of ours
 //! relazione.pdf                   or attestazione.pdf: the same for people
 //! proof/validation.json           the same for programs
@@ -15,6 +17,7 @@
 
 use super::closed::{Closed, Interval};
 use super::facts::Item;
+use crate::record::open::Opened;
 use ceralacca_evidence::asic::Measured;
 use ceralacca_formats::id::IntervalId;
 use ceralacca_formats::log_file::Line;
@@ -32,6 +35,8 @@ pub(super) enum Octets {
     Held(Vec<u8>),
     /// The object of an item, by its place.
     Object(usize),
+    /// The content of a record of the log.
+    Kept(Box<Opened>),
 }
 
 /// A file of the package.
@@ -132,6 +137,29 @@ pub(super) fn of_interval(interval: &Interval, closed: &Closed, files: &mut Vec<
         files.push(File::held(name, media_type, role, octets.clone()));
     }
     of_proof(&format!("{folder}/closing"), &closed.closing, files);
+}
+
+/// A piece of trust material, with the proof that the log held it.
+pub(super) fn of_material(
+    name: String,
+    opened: Opened,
+    measured: Measured,
+    proof: &ProofFile,
+    files: &mut Vec<File>,
+) {
+    let (stem, _) = name.rsplit_once('.').unwrap_or((&name, ""));
+    let stem = stem.to_owned();
+    files.push(File {
+        media_type: match name.ends_with(".ldif") {
+            true => "text/plain",
+            false => "application/octet-stream",
+        },
+        name,
+        role: FileRole::Material,
+        measured,
+        octets: Octets::Kept(Box::new(opened)),
+    });
+    of_proof(&stem, proof, files);
 }
 
 /// The program.

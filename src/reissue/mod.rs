@@ -14,13 +14,15 @@
 //! 4. Memory does not grow with the length of an object: it is read in parts, twice.
 //!
 //! # Map
-//! - `object`: what an object shows by itself; `closed`: what an interval is proven by; `facts`: what the pages tell
-//! - `checks`: the answers; `files`: what lies in the package; `package`: the whole
+//! - `material`: what signatures were judged with; `object`: what an object shows by itself; `closed`: what an interval is proven by; `facts`: what the pages tell
+//! - `briefs`: brief receipts against originals; `checks`: the answers; `files`: what lies in the package; `package`: the whole
 
+mod briefs;
 mod checks;
 mod closed;
 mod facts;
 mod files;
+mod material;
 mod object;
 mod package;
 

@@ -1,14 +1,17 @@
 //! What an object shows by itself, read once from beginning to end in bounded memory.
 
 use super::ReissueError;
+use super::material::within;
 use crate::audit::Reader;
 use crate::desk::Shown;
 use ceralacca_evidence::asic::{Measured, measure};
 use ceralacca_formats::digest::{ContentDigest, ContentHasher, Sha256};
 use ceralacca_pec::Reading;
+use ceralacca_pec::attachments::{Attachment, attachments};
 use ceralacca_pec::brief::Brief;
 use ceralacca_pec::judge::{Times, Trust, Verdict, judge};
 use std::io::Read;
+use std::ops::Range;
 
 /// The most of an embedded original that is looked at for its header, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -29,8 +32,15 @@ pub(super) struct Examined {
     pub(super) original_id: Option<Vec<u8>>,
     /// Of the original within: its octets.
     pub(super) original: Option<ContentDigest>,
+    /// Of the original within, where it is complete and short enough to be looked through: its attachments, and
+    /// whether all of it was followed.
+    pub(super) attachments: Option<(Vec<Attachment>, bool)>,
+    /// Where the original stands in the object.
+    pub(super) original_at: Option<Range<u64>>,
     /// Of a brief receipt: its hashes.
     pub(super) brief: Option<Brief>,
+    /// SHA-256 of the certificates that travel in its signature.
+    pub(super) certificates: Vec<Sha256>,
 }
 
 /// Passes bytes on, and has them read.
@@ -72,11 +82,14 @@ impl Examined {
         };
         let mut examined = Self {
             verdict: judge(&reading, &Trust::none(), times),
+            certificates: reading.p7s().map(|p7s| within(&p7s)).unwrap_or_default(),
             measured,
             reading,
             has_bare_line_feeds,
             original_id: None,
             original: None,
+            attachments: None,
+            original_at: None,
             brief: None,
         };
         examined.look_inside(reader, shown)?;
@@ -87,16 +100,12 @@ impl Examined {
         let Some(range) = self.reading.postacert.clone() else {
             return Ok(());
         };
-        let is_kept = self.reading.is_brief() && range.end - range.start <= COMPARED_BYTES_MAX;
+        let is_kept = range.end.saturating_sub(range.start) <= COMPARED_BYTES_MAX;
+        self.original_at = Some(range.clone());
         let (mut hasher, mut head, mut at) = (ContentHasher::default(), Vec::new(), 0u64);
         shown.opened.content(reader.store(), |piece| {
             let end = at.saturating_add(piece.len() as u64);
-            let within = |place: u64| {
-                let place = place.clamp(at, end).saturating_sub(at);
-                usize::try_from(place).unwrap_or(usize::MAX)
-            };
-            let part = piece.get(within(range.start)..within(range.end));
-            let part = part.unwrap_or_default();
+            let part = part_of(piece, at, end, &range);
             hasher.update(part);
             let room = match is_kept {
                 true => part.len(),
@@ -106,12 +115,36 @@ impl Examined {
             at = end;
         })?;
         self.original = Some(hasher.finish());
-        if is_kept {
-            self.brief = Some(Brief::read(&head));
+        match (is_kept, self.reading.is_brief()) {
+            (true, true) => self.brief = Some(Brief::read(&head)),
+            (true, false) => self.attachments = Some(attachments(&head)),
+            (false, _) => {}
         }
+        head.truncate(HEAD_BYTES_MAX);
         let original = ceralacca_pec::read(&head);
         self.original_id = original.message_id.map(|id| id.as_bytes().to_vec());
         Ok(())
+    }
+
+    /// The octets of the original within, in memory; none where it is longer than [`COMPARED_BYTES_MAX`].
+    pub(super) fn original_octets(
+        &self,
+        reader: &Reader,
+        shown: &Shown,
+    ) -> Result<Option<Vec<u8>>, ReissueError> {
+        let Some(range) = self.original_at.clone() else {
+            return Ok(None);
+        };
+        if range.end.saturating_sub(range.start) > COMPARED_BYTES_MAX {
+            return Ok(None);
+        }
+        let (mut octets, mut at) = (Vec::new(), 0u64);
+        shown.opened.content(reader.store(), |piece| {
+            let end = at.saturating_add(piece.len() as u64);
+            octets.extend_from_slice(part_of(piece, at, end, &range));
+            at = end;
+        })?;
+        Ok(Some(octets))
     }
 
     /// Codes of what is remarked of its form and of its signature.
@@ -130,6 +163,16 @@ impl Examined {
     pub(super) fn sha256(&self) -> Sha256 {
         self.measured.sha256
     }
+}
+
+/// What of a piece that goes from `at` to `end` lies in a range.
+fn part_of<'p>(piece: &'p [u8], at: u64, end: u64, range: &Range<u64>) -> &'p [u8] {
+    let within = |place: u64| {
+        let place = place.clamp(at, end).saturating_sub(at);
+        usize::try_from(place).unwrap_or(usize::MAX)
+    };
+    let part = piece.get(within(range.start)..within(range.end));
+    part.unwrap_or_default()
 }
 
 /// An error of reading: that of the record below, where there is one.

@@ -4,8 +4,9 @@ use super::checks::Case;
 use super::closed::{Interval, Intervals};
 use super::facts::{self, Item, instant};
 use super::files::{self, File, Octets};
+use super::material::{self, Sets};
 use super::object::Examined;
-use super::{ReissueError, closed};
+use super::{ReissueError, briefs, closed};
 use crate::access::Reissue;
 use crate::ambient::Clock;
 use crate::desk::{Archived, Demand, Desk};
@@ -15,6 +16,7 @@ use ceralacca_evidence::cades::{self, Content};
 use ceralacca_evidence::pindex::AgentName;
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
+use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::rotation::KeyChain;
 use ceralacca_formats::tree::LeafHash;
 use ceralacca_pages::model::{
@@ -54,6 +56,8 @@ pub struct Reissuer<'a> {
     sealer: &'a Sealer,
     authorities: &'a Authorities,
     keys: KeyChain,
+    /// Keys of the witnesses in whom the log trusts.
+    witnesses: Vec<VerifierKey>,
     clock: &'a dyn Clock,
 }
 
@@ -78,6 +82,7 @@ impl<'a> Reissuer<'a> {
         sealer: &'a Sealer,
         authorities: &'a Authorities,
         keys: KeyChain,
+        witnesses: Vec<VerifierKey>,
         clock: &'a dyn Clock,
     ) -> Self {
         Self {
@@ -85,6 +90,7 @@ impl<'a> Reissuer<'a> {
             sealer,
             authorities,
             keys,
+            witnesses,
             clock,
         }
     }
@@ -101,12 +107,27 @@ impl<'a> Reissuer<'a> {
             sealer: self.sealer,
             keys: &self.keys,
             shown: &shown,
+            witnessed: self.desk.witnessed(),
+            witness_keys: &self.witnesses,
         };
         let intervals = intervals.of(records.map(|shown| shown.interval))?;
         let mut items = Vec::with_capacity(disclosed.archived.len());
+        let mut sets = Sets {
+            reader,
+            state: reader.published(),
+            read: BTreeMap::new(),
+        };
         for (number, archived) in (1usize..).zip(disclosed.archived) {
-            items.extend(self.item(number, archived, &intervals, &shown)?);
+            let item = self.item(number, archived, &intervals, &shown)?;
+            items.extend(item);
+            if let Some(item) = items.last_mut()
+                && let (Some(object), Some(examined)) = (item.object().cloned(), &item.examined)
+            {
+                item.again = sets.judge(&object, &examined.reading)?;
+            }
         }
+        drop(sets);
+        briefs::compare(reader, &mut items)?;
         let pending = pending(&items, &intervals);
         if let Some((index, end)) = pending
             && wanted.sealed_only
@@ -174,6 +195,8 @@ impl<'a> Reissuer<'a> {
             archived,
             leaf,
             examined,
+            again: None,
+            compared: None,
             file: None,
             proofs,
         };
@@ -224,6 +247,7 @@ impl<'a> Reissuer<'a> {
             facts::record(item, interval)
         });
         let is_held = items.iter().any(|item| item.file.is_some());
+        let key = self.keys.current().to_string();
         Report {
             schema: Schema::V1,
             language: wanted.language,
@@ -254,7 +278,7 @@ impl<'a> Reissuer<'a> {
             records: records.collect(),
             intervals: intervals
                 .values()
-                .map(|i| facts::interval(i, shown, &[], &files::folder_of(i.span.id)))
+                .map(|i| facts::interval(i, (shown, &key), &files::folder_of(i.span.id)))
                 .collect(),
             checks: case.checks(),
             anchor: items
@@ -319,9 +343,12 @@ impl Prepared<'_> {
         for interval in intervals.values() {
             if let Some(closed) = &interval.closed {
                 files::of_interval(interval, closed, &mut self.files);
-                self.records.extend(of_package(interval, closed));
+                self.records.push(of_package(interval, closed));
             }
         }
+        let desk = &self.reissuer.desk;
+        let reader = (desk.engine(), desk.published());
+        material::files(reader, desk.checkpoint()?, &self.items, &mut self.files)?;
         self.files.push(files::program());
         self.report.files = self.files.iter().map(File::listed).collect();
         Ok(())
@@ -364,7 +391,7 @@ impl Prepared<'_> {
                 Octets::Held(bytes) if file.name.ends_with(".tlog-proof") => {
                     (Relation::Data, bytes.clone())
                 }
-                Octets::Held(_) => continue,
+                Octets::Held(_) | Octets::Kept(_) => continue,
             };
             embedded.push(Embedded {
                 // A name in the pages has no folder.
@@ -456,6 +483,7 @@ impl Prepared<'_> {
             };
             let content: Box<dyn std::io::Read + '_> = match &file.octets {
                 Octets::Held(bytes) => Box::new(bytes.as_slice()),
+                Octets::Kept(opened) => Box::new(opened.pieces(store)?),
                 Octets::Object(place) => {
                     let object = self
                         .items
@@ -496,8 +524,8 @@ const fn extension(form: Form) -> &'static str {
     }
 }
 
-/// The evidence record of the package of an interval, over those of its files that are taken along.
-fn of_package(interval: &Interval, closed: &closed::Closed) -> Option<(Vec<String>, Vec<u8>)> {
+/// The evidence record of the package of an interval as it is now, over those of its files that are taken along.
+fn of_package(interval: &Interval, closed: &closed::Closed) -> (Vec<String>, Vec<u8>) {
     let folder = files::folder_of(interval.span.id);
     let covered = [
         "PIndex.xml.p7m",
@@ -506,9 +534,5 @@ fn of_package(interval: &Interval, closed: &closed::Closed) -> Option<(Vec<Strin
         "contents.json",
     ];
     let covers = covered.iter().map(|name| format!("{folder}/{name}"));
-    let (_, ers) = closed
-        .files
-        .iter()
-        .find(|(name, _)| *name == "package.ers")?;
-    Some((covers.collect(), ers.clone()))
+    (covers.collect(), closed.evidence.to_der())
 }

@@ -506,7 +506,7 @@ impl Package {
     }
 
     /// Certificates kept beside its tokens, and whatever else is kept there.
-    fn certificates(&self) -> Result<Vec<Vec<u8>>, SealError> {
+    pub fn certificates(&self) -> Result<Vec<Vec<u8>>, SealError> {
         let mut all = Vec::new();
         for below in ["material", "renewals/material"] {
             for (name, is_folder) in self.folder.names(below)? {

@@ -23,6 +23,9 @@ macro_rules! texts {
             pub step: fn(Step) -> &'static str,
             pub outcome: fn(Outcome) -> &'static str,
             pub reason: fn(Reason) -> &'static str,
+            pub renewal: fn(&str) -> &'static str,
+            /// The word for a datum of a check, where there is a better one than its name.
+            pub datum: fn(&str) -> Option<&'static str>,
             pub area: fn(u8) -> &'static str,
             pub check: fn(CheckId) -> &'static str,
             pub role: fn(FileRole) -> &'static str,
@@ -60,6 +63,7 @@ texts! {
     records record_of records_note event event_time ingest_time proven_time provider leaf leaf_hash sha256 blake3
     bytes object object_handed_out object_trace_only object_disposed interval
     signature signature_none verdict signer issuer serial algorithm validity material
+    grounds judged_at reproduced not_reproduced log_key certificate
     checks checks_note number check_head outcome_label answer whole_package leaf_one leaf_entry
     intervals interval_label interval_open origin tree_size root_hash covers authority
     files files_note name size role_label embedded_here not_embedded

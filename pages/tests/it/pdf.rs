@@ -300,6 +300,63 @@ fn each_check_that_fails_is_named_on_the_first_page() {
 }
 
 #[test]
+fn a_delivery_by_night_says_on_the_first_page_when_it_takes_effect() {
+    if !found(&["pdftotext"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut report = report(Kind::Duplicato, Language::It);
+    // Delivered at 23:04:09, hence at 07:00 of the day after.
+    let delivered = &mut report.message.recipients[0];
+    delivered.at = Some(sample::at(13 * 3_600_000 + 4_000));
+    delivered.effective = Some(sample::at(75_355_000));
+    let pdf = relazione(&report, Vec::new()).unwrap();
+    let path = written(folder.path(), "notte.pdf", &pdf);
+    let text = words(&path);
+    let (first, _) = text.split_once("pagina 1 di").unwrap();
+    let note = "effetto per il destinatario: 13/03/2026 07:00:00 (+01:00) (c.p.c. art. 147)";
+    assert!(first.contains(note), "{first}");
+}
+
+#[test]
+fn the_chain_of_time_and_the_state_of_the_signature_stand_in_the_pages() {
+    if !found(&["pdftotext"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let report = report(Kind::Duplicato, Language::It);
+    let path = written(
+        folder.path(),
+        "catena.pdf",
+        &relazione(&report, vec![eml(EML)]).unwrap(),
+    );
+    // As it is drawn, so that what is broken over lines stands together.
+    let (ok, text) = run(Command::new("pdftotext").arg(&path).arg("-"));
+    assert!(ok, "{text}");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let interval = &report.intervals[0];
+    let signature = report.records[0].signature.as_ref().unwrap();
+    for fact in [
+        interval.checkpoint.key.as_str(),
+        interval.checkpoint.witnesses[0].key.as_str(),
+        "rinnovo della marca temporale (SHA-256)",
+        "TSU 7 di prova",
+        "Motivi registrati: revocation-unknown",
+        "Lo stesso giudizio si raggiunge oggi",
+        signature.issuer.as_deref().unwrap(),
+        "crl, foglia 39",
+        "atteso: 2026-03-12T10:04:09+01:00",
+    ] {
+        assert!(text.contains(fact), "{fact}\n{text}");
+    }
+    assert_eq!(
+        text.matches("anche allegato a questo PDF").count(),
+        1,
+        "{text}"
+    );
+}
+
+#[test]
 fn no_text_of_a_stranger_breaks_the_pages() {
     let every: String = (0..0x3000).filter_map(char::from_u32).collect();
     for text in [

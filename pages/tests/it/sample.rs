@@ -110,7 +110,12 @@ fn record(leaf: u64, event: &str, after: i64, file: Option<&str>) -> Record {
         }),
         signature: file.map(|_| SignatureAtIngest {
             outcome: Outcome::Passed,
-            verdict: "valid".to_owned(),
+            verdict: "integral-trusted".to_owned(),
+            grounds: vec!["revocation-unknown".to_owned()],
+            received: Some(at(after + 1_500)),
+            judged: Some(at(after)),
+            trust_set: Some(40),
+            is_reproduced: Some(true),
             signer: Some("CN=Posta Certificata, O=Gestore Esempio S.p.A., C=IT".to_owned()),
             issuer: Some("CN=CA di prova, O=Ente Esempio, C=IT".to_owned()),
             serial: Some("3f0012ab".to_owned()),
@@ -119,9 +124,10 @@ fn record(leaf: u64, event: &str, after: i64, file: Option<&str>) -> Record {
             not_after: Some(at(95 * 24 * HOUR)),
             material: vec![Material {
                 kind: "crl".to_owned(),
+                day: None,
+                leaf: Some(39),
                 sha256: hex(9),
-                issued: Some(at(-HOUR)),
-                file: None,
+                file: Some(format!("proof/material/{}.der", hex(9))),
             }],
         }),
         interval: at(-10 * HOUR - 245_000),
@@ -188,9 +194,15 @@ pub fn report(kind: Kind, language: Language) -> Report {
             origin: "log.gestore.example/pec".to_owned(),
             tree_size: 5000,
             root_hash: hex(77),
+            key: "log.gestore.example/pec+0a1b2c3d+AXRlc3Qga2V5IG9mIGEgbG9nIGZvciBkb2N1bWVudHM="
+                .to_owned(),
             witnesses: vec![Witness {
                 name: "testimone.example/w1".to_owned(),
+                key: "testimone.example/w1+4d3c2b1a+BHRlc3Qga2V5IG9mIGEgd2l0bmVzcyBmb3IgcGFnZXM="
+                    .to_owned(),
                 time: Some(at(14 * HOUR)),
+                tree_size: 5001,
+                file: Some("proof/closing.tlog-proof".to_owned()),
             }],
         },
         tokens: vec![Token {
@@ -199,10 +211,19 @@ pub fn report(kind: Kind, language: Language) -> Report {
             authority: "TSA di prova".to_owned(),
             serial: "0a0b0c".to_owned(),
             sha256: hex(55),
+            signer: Some("TSU 7 di prova".to_owned()),
+            certificate: Some(hex(56)),
             is_qualified: false,
             file: Some("proof/checkpoint.tst".to_owned()),
         }],
-        renewals: Vec::new(),
+        renewals: vec![Renewal {
+            time: at(150 * 24 * HOUR),
+            kind: "time-stamp".to_owned(),
+            algorithm: "SHA-256".to_owned(),
+            authority: "TSA di prova".to_owned(),
+            serial: "0a0b0d".to_owned(),
+            root_hash: hex(57),
+        }],
     };
     let held = kind == Kind::Duplicato;
     let file = |name: &'static str| held.then_some(name);

@@ -2,10 +2,11 @@
 
 use crate::ambient::{Clock, SystemClock};
 use crate::cli::show;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ceralacca_formats::id::UtcMillis;
+use ceralacca_formats::note::VerifierKey;
 use ceralacca_pec::judge::{Material, Trust};
 use std::fs::File;
 use std::io::Read;
@@ -21,6 +22,9 @@ pub struct Arguments {
     /// Certificates (PEM) that the signatures of the messages in it may end in
     #[arg(long, value_name = "FILE")]
     mail_roots: Vec<PathBuf>,
+    /// A witness's verifier key, name+id+base64: whether it cosigned what a package rests on
+    #[arg(long = "witness", value_name = "VKEY")]
+    witnesses: Vec<String>,
     /// The instant at which it is verified, RFC 3339; now unless given
     #[arg(long, value_name = "WHEN", value_parser = instant)]
     at: Option<UtcMillis>,
@@ -41,6 +45,8 @@ pub(super) struct Anchors {
     pub(super) roots: Option<Trust>,
     /// For messages.
     pub(super) mail: Option<Trust>,
+    /// Witnesses.
+    pub(super) witnesses: Vec<VerifierKey>,
     pub(super) now: UtcMillis,
 }
 
@@ -49,8 +55,22 @@ impl Arguments {
         Ok(Anchors {
             roots: trust(&self.roots)?,
             mail: trust(&self.mail_roots)?,
+            witnesses: self
+                .witnesses
+                .iter()
+                .map(|text| witness(text))
+                .collect::<Result<_>>()?,
             now: self.at.unwrap_or_else(|| SystemClock::default().wall()),
         })
+    }
+}
+
+fn witness(text: &str) -> Result<VerifierKey> {
+    let key = VerifierKey::parse(text);
+    let key = key.map_err(|error| anyhow!("--witness: {error}"))?;
+    match key.is_of_log() {
+        true => bail!("--witness: {} is the key of a log", key.name()),
+        false => Ok(key),
     }
 }
 

@@ -7,6 +7,7 @@
 //! order, told apart by the error it gives.
 
 mod anchors;
+mod closings;
 mod folder;
 mod package;
 mod parts;

@@ -7,13 +7,14 @@ use anyhow::Result;
 use ceralacca_evidence::asic::{AsicError, EvidenceRecordPart, Files, SignedPart, Verified};
 use ceralacca_evidence::cades::{self, VerifyError};
 use ceralacca_evidence::ers::{self, Coverage, DocumentHasher, EvidenceRecord, RecordError, Table};
-use ceralacca_formats::digest::{ContentHasher, Sha256};
+use ceralacca_formats::digest::ContentHasher;
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::log_file::Line;
-use ceralacca_formats::metadata::{CustodyRecord, Metadata};
+use ceralacca_formats::metadata::Metadata;
 use ceralacca_formats::proof::{ProofFile, ProvenMetadata};
 use ceralacca_formats::rotation::KeyChain;
 use ceralacca_pages::model::{Object, Outcome as Checked, Report};
+use ceralacca_pec::exact;
 use ceralacca_pec::judge::{Level, Times, Trust, judge};
 use ceralacca_pec::tsp::{self, Token};
 use std::io::{self, Write};
@@ -21,7 +22,9 @@ use std::io::{self, Write};
 /// The longest part that is read whole, in bytes.
 const PART_BYTES_MAX: u64 = 32 << 20;
 const NO_ROOTS: &str = "no --roots given";
-const NO_KEY: &str = "no --key given";
+pub(super) const NO_KEY: &str = "no --key given";
+/// Where trust material lies.
+const MATERIAL: &str = "proof/material/";
 const REPORT: &str = "proof/validation.json";
 
 /// A package, part by part.
@@ -48,16 +51,21 @@ impl Parts<'_> {
         self.cades(&part.signature_name, &part.signature, content)
     }
 
-    fn cades(&self, name: &str, cms: &[u8], content: Option<&[u8]>) -> Node {
+    pub(super) fn cades(&self, name: &str, cms: &[u8], content: Option<&[u8]>) -> Node {
         let none = Trust::none();
         let roots = self.anchors.roots.as_ref();
         let trust = roots.unwrap_or(&none);
         match cades::verify(cms, content, trust, trust, self.anchors.now) {
             Ok(found) => {
                 let signer = found.signature.signer.common_name.unwrap_or_default();
-                match found.stamps.iter().map(|stamp| stamp.info.gen_ms).min() {
-                    Some(ms) => Node::good(name, format!("signed by {signer}, before {}", utc(ms))),
-                    None => Node::bad(name, "it has no time-stamp"),
+                let before = found.stamps.iter().map(|stamp| stamp.info.gen_ms).min();
+                match (before, exact::check(cms, trust)) {
+                    (Some(ms), Ok(())) => {
+                        Node::good(name, format!("signed by {signer}, before {}", utc(ms)))
+                    }
+                    (None, _) => Node::bad(name, "it has no time-stamp"),
+                    // No digest covers its octets: each must be as it was written.
+                    (Some(_), Err(loose)) => Node::bad(name, loose.to_string()),
                 }
             }
             Err(error) => match (roots, error) {
@@ -252,6 +260,9 @@ impl Parts<'_> {
             true => Node::good(file, "the bytes that the leaf commits to"),
             false => Node::bad(file, "not the bytes that the leaf commits to"),
         };
+        if file.starts_with(MATERIAL) {
+            return Ok(vec![content]);
+        }
         let part = format!("{file}, its own signature");
         let times = Times {
             received_ms: i64::try_from(proof.record.leaf.time.get()).ok(),
@@ -273,76 +284,6 @@ impl Parts<'_> {
             (level, Some(_)) => Node::good(part, level.word()),
         };
         Ok(vec![content, own])
-    }
-
-    /// What closed each interval: index, evidence record and contents are those that the closing leaf names.
-    pub(super) fn closings(&mut self) -> Result<Vec<Node>> {
-        let mut nodes = Vec::new();
-        for name in self.named("/closing.tlog-proof") {
-            let folder = name.trim_end_matches("/closing.tlog-proof").to_owned();
-            let octets = self.octets(&name)?.unwrap_or_default();
-            let closing = ProofFile::parse(&octets).ok().and_then(|proof| {
-                let ProvenMetadata::Bytes(canonical) = &proof.record.metadata else {
-                    return None;
-                };
-                match Metadata::parse(canonical) {
-                    Ok(Metadata::Custody(CustodyRecord::IntervalClosed(closing))) => Some(closing),
-                    _ => None,
-                }
-            });
-            let Some(closing) = closing else {
-                nodes.push(Node::bad(name, "not the leaf of a closing"));
-                continue;
-            };
-            let mut children = Vec::new();
-            let contents = Sha256::of(&closing.contents.to_bytes());
-            for (file, expected) in [
-                ("PIndex.xml.p7m", closing.pindex),
-                ("package.ers", closing.evidence),
-                ("contents.json", contents),
-            ] {
-                let path = format!("{folder}/{file}");
-                children.push(match self.verified.digests.get(&path) {
-                    Some(found) if *found == expected => {
-                        Node::good(path, "the one that the closing leaf names")
-                    }
-                    Some(_) => Node::bad(path, "not the one that the closing leaf names"),
-                    None => Node::bad(path, "it is not there"),
-                });
-            }
-            children.push(self.checkpoint(&folder, closing.size.get())?);
-            let path = format!("{folder}/PIndex.xml.p7m");
-            if let Ok(cms) = self.octets(&path)? {
-                children.push(self.cades(&format!("{path}, its signature"), &cms, None));
-            }
-            nodes.push(Node::group(format!("{folder}: interval closed"), children));
-        }
-        if nodes.is_empty() {
-            nodes.push(Node::open(
-                "interval closed",
-                "the seal is to follow: the interval was open when the package was made",
-            ));
-        }
-        Ok(nodes)
-    }
-
-    /// The checkpoint of a closing, and that the proofs are under it.
-    fn checkpoint(&mut self, folder: &str, size: u64) -> Result<Node> {
-        let path = format!("{folder}/checkpoint");
-        let note = match self.octets(&path)? {
-            Ok(note) => note,
-            Err(why) => return Ok(Node::bad(path, why)),
-        };
-        let Some(keys) = self.keys else {
-            return Ok(Node::open(path, NO_KEY));
-        };
-        Ok(match keys.open(&note) {
-            Ok((checkpoint, _)) if checkpoint.size().get() == size => {
-                Node::good(path, format!("signed, {size} leaves"))
-            }
-            Ok(_) => Node::bad(path, "of another size than the closing leaf says"),
-            Err(error) => Node::bad(path, error.to_string()),
-        })
     }
 
     /// The report that came with it, and what failed in it.
@@ -377,13 +318,13 @@ impl Parts<'_> {
         })
     }
 
-    fn named(&self, end: &str) -> Vec<String> {
+    pub(super) fn named(&self, end: &str) -> Vec<String> {
         let names = self.files.names().into_iter();
         names.filter(|name| name.ends_with(end)).collect()
     }
 
     /// The octets of a part; the inner error says why they are not had.
-    fn octets(&mut self, name: &str) -> Result<Result<Vec<u8>, String>> {
+    pub(super) fn octets(&mut self, name: &str) -> Result<Result<Vec<u8>, String>> {
         match self.files.read(name, PART_BYTES_MAX) {
             Ok(octets) => Ok(Ok(octets)),
             Err(AsicError::Io(error)) => Err(error.into()),
@@ -411,14 +352,22 @@ fn recorded_level(proof: &ProofFile) -> Option<String> {
     }
 }
 
-/// The file of an object, as the report names it.
+/// The file of an object, as the report names it, or of a piece of trust material.
 fn file_of(report: &Report, proof: &ProofFile) -> Option<String> {
+    let leaf = proof.index.get();
     let mut records = report.records.iter();
-    let record = records.find(|record| record.leaf == proof.index.get())?;
-    match &record.object {
-        Object::HandedOut { file } => Some(file.clone()),
-        Object::TraceOnly | Object::Disposed => None,
+    if let Some(record) = records.find(|record| record.leaf == leaf) {
+        return match &record.object {
+            Object::HandedOut { file } => Some(file.clone()),
+            Object::TraceOnly | Object::Disposed => None,
+        };
     }
+    let signatures = report.records.iter().filter_map(|r| r.signature.as_ref());
+    let mut material = signatures.flat_map(|signature| &signature.material);
+    material
+        .find(|piece| piece.leaf == Some(leaf))?
+        .file
+        .clone()
 }
 
 struct Hashing(DocumentHasher);

@@ -4,6 +4,7 @@ use super::{datum, failed, not_held, open, passed};
 use crate::reissue::facts::{Item, is_same_address, shown};
 use ceralacca_formats::metadata::{Field, TraceRecord};
 use ceralacca_pages::model::{Check, CheckId, Datum, Reason};
+use ceralacca_pec::brief::Outcome;
 use std::collections::BTreeMap;
 
 /// What must be the same in all records of a transaction, ready to compare; `None` where a record does not say it.
@@ -84,24 +85,80 @@ pub(super) fn content(id: CheckId, item: &Item) -> Check {
             Some(_) => passed(leaf, data),
             None => failed(leaf, Reason::Absent, data),
         },
-        // The attachments stand in the digest of the whole original: which are disputed, only the parties know.
         CheckId::Attachments if is_complete && examined.original.is_some() => {
-            open(leaf, Reason::AsDeclared, data)
+            attachments(leaf, examined, data)
         }
-        CheckId::BriefDigests if examined.reading.is_brief() => {
-            let hashes = examined.brief.as_ref().map(|brief| brief.hashes.as_slice());
-            for hashed in hashes.unwrap_or_default() {
-                let sha1 = hashed.sha1.map(|sha1| sha1.to_string());
-                data.push(datum("attachment", shown(&hashed.name)));
-                data.push(datum("sha1", sha1.unwrap_or_default()));
-            }
-            // Whoever has the original computes them again: it is not among what is handed out.
-            open(leaf, Reason::NoMaterial, data)
-        }
+        CheckId::BriefDigests if examined.reading.is_brief() => brief(leaf, item, examined, data),
         CheckId::OriginalMessageId if is_complete || is_envelope(item) => {
             original_id(item, examined, trace, data)
         }
         _ => open(leaf, Reason::NotConcerned, Vec::new()),
+    }
+}
+
+/// Each attachment with its digest: which of them are disputed, only the parties know. The signature covers all.
+fn attachments(
+    leaf: Option<u64>,
+    examined: &crate::reissue::object::Examined,
+    mut data: Vec<Datum>,
+) -> Check {
+    let Some((found, is_complete)) = &examined.attachments else {
+        return open(leaf, Reason::TooLarge, data);
+    };
+    for attachment in found {
+        data.push(datum("attachment", shown(&attachment.name)));
+        data.push(datum("bytes", attachment.bytes));
+        data.push(datum("sha256", attachment.sha256));
+    }
+    match (is_complete, examined.verdict.level.is_integral()) {
+        (false, _) => open(leaf, Reason::TooLarge, data),
+        (true, true) => passed(leaf, data),
+        // Nobody answers for the octets of a message whose signature does not cover them.
+        (true, false) => failed(leaf, Reason::Mismatch, data),
+    }
+}
+
+/// The hashes of a brief receipt, computed again where the original is among what is handed out.
+fn brief(
+    leaf: Option<u64>,
+    item: &Item,
+    examined: &crate::reissue::object::Examined,
+    mut data: Vec<Datum>,
+) -> Check {
+    let Some(brief) = &examined.brief else {
+        return open(leaf, Reason::TooLarge, data);
+    };
+    let outcomes = item
+        .compared
+        .as_ref()
+        .map(|(_, found)| found.outcomes.as_slice());
+    let outcomes = outcomes.unwrap_or_default();
+    for (place, hashed) in brief.hashes.iter().enumerate() {
+        let sha1 = hashed.sha1.map(|sha1| sha1.to_string());
+        data.push(datum("attachment", shown(&hashed.name)));
+        data.push(datum("sha1", sha1.unwrap_or_default()));
+        let outcome = outcomes.get(place).map(|outcome| match outcome {
+            Outcome::Matches { input, .. } => format!("matches: {input:?}"),
+            Outcome::Differs => "differs".to_owned(),
+            Outcome::Missing => "missing".to_owned(),
+            Outcome::NoHash => "no-hash".to_owned(),
+        });
+        data.extend(outcome.map(|outcome| datum("computed", outcome)));
+    }
+    let Some((original, compared)) = &item.compared else {
+        // Whoever has the original computes them again: it is not among what is handed out.
+        return open(leaf, Reason::NoMaterial, data);
+    };
+    data.push(datum("original_leaf", original));
+    for name in &compared.uncovered {
+        data.push(datum("without_hash", shown(name)));
+    }
+    let is_match = |outcome: &Outcome| matches!(outcome, Outcome::Matches { .. });
+    match (compared.is_complete, outcomes.iter().all(is_match)) {
+        (_, false) => failed(leaf, Reason::Mismatch, data),
+        (false, true) => open(leaf, Reason::TooLarge, data),
+        (true, true) if !compared.uncovered.is_empty() => failed(leaf, Reason::Absent, data),
+        (true, true) => passed(leaf, data),
     }
 }
 

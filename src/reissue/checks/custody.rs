@@ -112,7 +112,12 @@ fn within_retention(item: &Item, case: &Case<'_>) -> Check {
     let Some((last, is_over)) = judged else {
         return open(leaf, Reason::NoMaterial, Vec::new());
     };
-    let data = vec![datum("last_day", last)];
+    // The term of the law: a longer one that is configured ends later. The instant is the archive's own clock's.
+    let data = vec![
+        datum("last_day", last),
+        datum("rule", "floor"),
+        datum("reckoned_at", case.made.rfc3339()),
+    ];
     match is_over {
         false => passed(leaf, data),
         true => failed(leaf, Reason::OutsideValidity, data),

@@ -102,9 +102,46 @@ pub(super) fn answer(id: CheckId, item: &Item) -> Check {
         data.push(datum("finding", code));
         return failed(leaf, *reason, data);
     }
+    if id == CheckId::Chain && item.is_reproduced() == Some(false) {
+        // What was recorded and what the material of that day says now differ: one of them is wrong.
+        let mut data = data;
+        let again = item.again.as_ref().map(|again| again.verdict.level.word());
+        data.push(datum("verdict_reached_again", again.unwrap_or_default()));
+        return failed(leaf, Reason::Mismatch, data);
+    }
+    if id == CheckId::ProviderName {
+        return provider_name(leaf, item, examined, data);
+    }
     match left_open(id, item, examined) {
         Some(reason) => open(leaf, reason, data),
         None => passed(leaf, data),
+    }
+}
+
+/// The certificate names the provider as the directory of that day does, in CN or O (RFC 6109 section 5.5).
+fn provider_name(
+    leaf: Option<u64>,
+    item: &Item,
+    examined: &Examined,
+    mut data: Vec<Datum>,
+) -> Check {
+    let listed = item.again.as_ref().and_then(|a| a.providers.as_deref());
+    let (Some(listed), Some(signer)) = (listed, &examined.verdict.signer) else {
+        return open(leaf, Reason::NoMaterial, data);
+    };
+    if listed.is_empty() {
+        return failed(leaf, Reason::Absent, data);
+    }
+    data.extend(listed.iter().map(|name| datum("provider_name", name)));
+    let own = [
+        signer.organization.as_deref(),
+        signer.common_name.as_deref(),
+    ];
+    let own: Vec<String> = own.into_iter().flatten().map(str::to_lowercase).collect();
+    let names = |name: &String| own.iter().any(|own| own.contains(&name.to_lowercase()));
+    match listed.iter().any(names) {
+        true => passed(leaf, data),
+        false => failed(leaf, Reason::Mismatch, data),
     }
 }
 
@@ -139,7 +176,6 @@ fn left_open(id: CheckId, item: &Item, examined: &Examined) -> Option<Reason> {
         CheckId::Directory | CheckId::ManagedDomain => {
             !is_judged || no_directory.iter().any(|code| recorded(item, code)) || !has_chain
         }
-        // The name in the directory of that day is not recorded: the data show what there is to compare.
         _ => true,
     };
     is_open.then_some(Reason::NoMaterial)
@@ -176,6 +212,10 @@ fn data(id: CheckId, item: &Item, examined: &Examined) -> Vec<Datum> {
             }
             let trust = item.object().and_then(|object| object.trust);
             put("trust_set_leaf", trust.map(|leaf| leaf.get().to_string()));
+            let pieces = item.again.as_ref().map(|again| again.pieces.as_slice());
+            for piece in pieces.unwrap_or_default() {
+                put(&piece.what, piece.file());
+            }
         }
         CheckId::Validity => {
             put("at", verdict.judged_ms.map(instant));
@@ -192,6 +232,7 @@ fn data(id: CheckId, item: &Item, examined: &Examined) -> Vec<Datum> {
         }
         CheckId::ProviderName => {
             put("organization", signer.and_then(|s| s.organization.clone()));
+            put("common_name", signer.and_then(|s| s.common_name.clone()));
             let provider = item.trace().and_then(|trace| trace.provider.as_ref());
             put("gestore_emittente", provider.map(shown));
         }

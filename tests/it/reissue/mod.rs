@@ -1,8 +1,13 @@
 //! A package that was given again: opened, read and checked by others, after the archive is gone.
 
+mod cases;
 mod checks;
 mod court;
+mod flips;
+mod leggimi;
 mod refusals;
+mod witnesses;
+mod years;
 
 use crate::support::sealing::Sealing;
 use crate::support::*;
@@ -29,34 +34,69 @@ struct Court {
     sealing: Sealing,
     postal: Postal,
     log: Log,
+    /// Files of trust material, read when they are needed.
+    _folder: tempfile::TempDir,
 }
 
 impl Court {
+    /// One that trusts the authority of its postal system.
     fn new() -> Self {
+        Self::made_by(&PkiOptions::with_keys(Keys::P256), |postal, _| {
+            vec![Item::held(What::Anchor, postal.pki().root_der().to_vec())]
+        })
+    }
+
+    /// The same, with witnesses.
+    fn witnessed_by(rule: ceralacca::witnessed::Rule) -> Self {
+        Self::with(
+            &PkiOptions::with_keys(Keys::P256),
+            Some(rule),
+            |postal, _| vec![Item::held(What::Anchor, postal.pki().root_der().to_vec())],
+        )
+    }
+
+    /// One of these providers, that judges with this material.
+    fn made_by(options: &PkiOptions, material: impl FnOnce(&Postal, &Path) -> Vec<Item>) -> Self {
+        Self::with(options, None, material)
+    }
+
+    fn with(
+        options: &PkiOptions,
+        witnesses: Option<ceralacca::witnessed::Rule>,
+        material: impl FnOnce(&Postal, &Path) -> Vec<Item>,
+    ) -> Self {
         let mut test = TestLog::new();
+        test.settings.witnesses = witnesses;
         let sealing = Sealing::new(&test.clock, true);
         test.settings.authorities = Some(sealing.authorities());
         let start = START_MS as i64 - HOUR_MS as i64;
-        let postal = Postal::new(&PkiOptions::with_keys(Keys::P256), start).unwrap();
+        let postal = Postal::new(options, start).unwrap();
         let log = test.open();
-        let anchor = Item::held(What::Anchor, postal.pki().root_der().to_vec());
-        let bundle = Bundle::new(vec![Arc::new(anchor)]).unwrap();
-        log.judge_with(&bundle).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let items = material(&postal, folder.path()).into_iter().map(Arc::new);
+        log.judge_with(&Bundle::new(items.collect()).unwrap())
+            .unwrap();
         Self {
             test,
             sealing,
             postal,
             log,
+            _folder: folder,
         }
     }
 
     /// A message that was delivered to two recipients.
     fn transaction(&self) -> Transaction {
+        self.transaction_of(ceralacca_synthetic::mail::ReceiptForm::Complete)
+    }
+
+    /// The same with receipts of a form.
+    fn transaction_of(&self, form: ceralacca_synthetic::mail::ReceiptForm) -> Transaction {
         let mut plan: Plan = self.postal.plan(7);
         plan.at_ms = self.postal.start_ms();
         plan.recipients = 2;
         plan.story = ceralacca_synthetic::mail::Story::Delivered;
-        plan.form = ceralacca_synthetic::mail::ReceiptForm::Complete;
+        plan.form = form;
         plan.subject = Some(Some("Notifica di prova".to_owned()));
         self.postal.carry_out(7, &plan)
     }
@@ -169,9 +209,13 @@ fn verify(folder: &Path, package: &str) -> Output {
 }
 
 fn verify_with(folder: &Path, package: &str, arguments: &[&str]) -> Output {
+    verify_at(folder, package, "2026-01-01T00:00:00Z", arguments)
+}
+
+fn verify_at(folder: &Path, package: &str, at: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
     command.current_dir(folder);
-    command.args(["verify", package, "--at", "2026-01-01T00:00:00Z"]);
+    command.args(["verify", package, "--at", at]);
     command.args(arguments).output().unwrap()
 }
 
