@@ -154,3 +154,63 @@ fn without_anchors_nothing_is_said_to_be_verified() {
     assert_eq!(json["verified"], false);
     assert_eq!(json["failed"], 0);
 }
+
+/// Twenty recipients, a long subject with accents, a message that was not delivered, an English report: each makes its
+/// pages, which somebody can look at with `CERALACCA_PAGES=DIR`.
+#[test]
+fn packages_of_every_story_have_pages_that_poppler_reads() {
+    use ceralacca_synthetic::mail::Story;
+    const SUBJECT: &str = "Notificazione ai sensi della legge n. 53 del 1994 – perché sia più chiaro: \
+        ricorso, relata e procura «città di Forlì», così com’è già stato comunicato a suo tempo";
+    let court = Court::new();
+    let stories = [
+        (Story::Delivered, 20, Language::It),
+        (Story::Undeliverable, 2, Language::It),
+        (Story::Silent, 1, Language::En),
+        (Story::Refused, 1, Language::It),
+    ];
+    let mut asked = Vec::new();
+    for (seed, (story, recipients, language)) in (40..).zip(stories) {
+        let mut plan = court.postal.plan(seed);
+        plan.at_ms = court.postal.start_ms();
+        plan.recipients = recipients;
+        plan.story = story;
+        plan.subject = Some(Some(SUBJECT.to_owned()));
+        let transaction = court.postal.carry_out(seed, &plan);
+        court.put_all(&transaction.messages);
+        asked.push(Wanted {
+            language,
+            ..of_transaction(&transaction)
+        });
+    }
+    court.seal();
+    let folder = tempfile::tempdir().unwrap();
+    if !are_there(&[("pdftotext", &["-v"]), ("qpdf", &["--version"])]) {
+        return;
+    }
+    for (number, asked) in asked.iter().enumerate() {
+        let made = court.made(asked);
+        let mut container = Container::open(Cursor::new(&made.octets)).unwrap();
+        let pdf = container.read("relazione.pdf", 1 << 24).unwrap();
+        let name = format!("storia-{number}.pdf");
+        std::fs::write(folder.path().join(&name), &pdf).unwrap();
+        if let Ok(to) = std::env::var("CERALACCA_PAGES") {
+            std::fs::write(Path::new(&to).join(&name), &pdf).unwrap();
+        }
+        good(&run(folder.path(), "qpdf", &["--check", &name]));
+        good(&run(folder.path(), "pdftotext", &[&name, "testo.txt"]));
+        let text = std::fs::read_to_string(folder.path().join("testo.txt")).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(SUBJECT), "{text}");
+        for recipient in &made.report.message.recipients {
+            let address = recipient.address.as_str();
+            // A long one is broken over lines in a table, and stands whole among the records.
+            assert!(text.contains(address), "{address}");
+        }
+        let mut twin = pdf.clone();
+        twin.truncate(pdf.len() - 400);
+        std::fs::write(folder.path().join("cut.pdf"), twin).unwrap();
+        let output = run(folder.path(), "qpdf", &["--check", "cut.pdf"]);
+        assert!(!output.status.success());
+    }
+}
