@@ -1,7 +1,6 @@
 //! The attachments of an original: what a complete receipt proves the content of, each with its digest.
 
 use crate::mime::{self, comparable};
-use aws_lc_rs::digest::{SHA256, digest};
 use ceralacca_formats::canonical::Text;
 use ceralacca_formats::digest::Sha256;
 
@@ -25,12 +24,10 @@ pub fn attachments(message: &[u8]) -> (Vec<Attachment>, bool) {
             return;
         };
         let decoded = part.decoded().unwrap_or_else(|| part.body.to_vec());
-        let mut sha256 = [0; 32];
-        sha256.copy_from_slice(digest(&SHA256, &decoded).as_ref());
         all.push(Attachment {
             name: comparable(&name).into(),
             bytes: decoded.len() as u64,
-            sha256: Sha256::from_bytes(sha256),
+            sha256: Sha256::of(&decoded),
         });
     });
     (all, is_complete)

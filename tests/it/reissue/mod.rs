@@ -4,6 +4,7 @@ mod cases;
 mod checks;
 mod court;
 mod flips;
+mod forged;
 mod leggimi;
 mod refusals;
 mod witnesses;
