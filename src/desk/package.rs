@@ -9,7 +9,7 @@ use ceralacca_formats::id::{LeafIndex, TreeSize};
 use ceralacca_formats::metadata::{Field, Metadata};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most records of a package: each has eleven files at most, and a container a thousand.
+/// The most records of a package: each has eleven files at most, its interval as many, and a container two thousand.
 pub const PACKAGE_RECORDS_MAX: usize = 80;
 /// The most metadata of the records of a package, in bytes: they are in memory together.
 pub const PACKAGE_METADATA_MAX: usize = 16 << 20;

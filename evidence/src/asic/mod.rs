@@ -47,7 +47,7 @@ pub use write::{ContainerWriter, FolderSink, FolderWriter, Form, Part};
 pub const MEDIA_TYPE: &str = "application/vnd.etsi.asic-e+zip";
 
 /// Files in a container, at most.
-pub const FILES_MAX: usize = 1000;
+pub const FILES_MAX: usize = 2000;
 /// Bytes of a container, at most: what ZIP can say without its 64-bit extension.
 pub const BYTES_MAX: u64 = u32::MAX as u64;
 /// Bytes of a manifest, a signature or an evidence record, at most.
