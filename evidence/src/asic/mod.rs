@@ -25,6 +25,7 @@
 //! # Not here
 //! Making and verifying signatures and evidence records: they are handed in, and handed out.
 
+mod addition;
 mod crc32;
 mod error;
 mod files;
@@ -36,6 +37,7 @@ mod verify;
 mod write;
 mod zip;
 
+pub use addition::{AddedFile, Addition, listed};
 pub use error::{AsicError, FinishError};
 pub use files::{Files, Measured, measure};
 pub use name::FileName;

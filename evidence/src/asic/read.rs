@@ -67,6 +67,19 @@ impl<R: Read + Seek> Container<R> {
         self.form
     }
 
+    /// The content of a file, to be read once; its checksum is the reader's to check.
+    ///
+    /// # Errors
+    /// [`AsicError::Absent`], [`AsicError::Io`].
+    pub fn content(&mut self, name: &str) -> Result<impl Read + '_, AsicError> {
+        let mut entries = self.entries.iter();
+        let entry = entries.find(|entry| entry.name.as_str() == name);
+        let entry = entry.ok_or_else(|| AsicError::Absent(name.to_owned()))?;
+        let start = u64::from(entry.offset).saturating_add(entry.local().len() as u64);
+        self.from.seek(SeekFrom::Start(start))?;
+        Ok((&mut self.from).take(u64::from(entry.bytes)))
+    }
+
     /// A container is ASiC-E when its comment says so.
     fn form_of(from: &mut R, length: u64) -> Result<Form, AsicError> {
         let wanted = comment(Form::AsicE);
@@ -153,12 +166,9 @@ impl<R: Read + Seek> Files for Container<R> {
 
     fn copy(&mut self, name: &str, out: &mut dyn Write) -> Result<Measured, AsicError> {
         let mut entries = self.entries.iter();
-        let entry = entries.find(|entry| entry.name.as_str() == name);
+        let entry = entries.find(|entry| entry.name.as_str() == name).cloned();
         let entry = entry.ok_or_else(|| AsicError::Absent(name.to_owned()))?;
-        let start = u64::from(entry.offset).saturating_add(entry.local().len() as u64);
-        self.from.seek(SeekFrom::Start(start))?;
-        let content = (&mut self.from).take(u64::from(entry.bytes));
-        let measured = copy(content, out)?;
+        let measured = copy(self.content(name)?, out)?;
         if measured.crc32 == entry.crc32 && measured.bytes == u64::from(entry.bytes) {
             Ok(measured)
         } else {

@@ -43,7 +43,7 @@ impl<'a> Part<'a> {
 }
 
 /// Where files go, one after the other.
-trait Sink {
+pub(super) trait Sink {
     /// Takes a file whose name and measure were checked.
     fn put(
         &mut self,
@@ -186,15 +186,24 @@ impl<S: FolderSink> FolderWriter<S> {
 
 /// What was written, whatever the form.
 #[derive(Default)]
-struct Book {
-    listed: Vec<Listed>,
+pub(super) struct Book {
+    pub(super) listed: Vec<Listed>,
     folded: BTreeSet<String>,
     /// Files when the last signature was made: nothing may follow it unsigned.
     signed: usize,
 }
 
 impl Book {
-    fn put(&mut self, sink: &mut dyn Sink, part: Part<'_>) -> Result<(), AsicError> {
+    /// A file that was written before, known by what was signed of it.
+    pub(super) fn known(&mut self, file: Listed) -> Result<(), AsicError> {
+        if !self.folded.insert(file.name.folded()) {
+            return Err(AsicError::Twice(file.name.to_string()));
+        }
+        self.listed.push(file);
+        Ok(())
+    }
+
+    pub(super) fn put(&mut self, sink: &mut dyn Sink, part: Part<'_>) -> Result<(), AsicError> {
         let name = FileName::new(part.name)?;
         if !is_media_type(part.media_type) {
             return Err(AsicError::Name(part.media_type.to_owned()));
@@ -215,7 +224,7 @@ impl Book {
         Ok(())
     }
 
-    fn evidence_record(
+    pub(super) fn evidence_record(
         &mut self,
         sink: &mut dyn Sink,
         covers: &[&str],
@@ -247,7 +256,7 @@ impl Book {
         self.put(sink, Part::of(&target, ERS, ers))
     }
 
-    fn sign<E>(
+    pub(super) fn sign<E>(
         &mut self,
         sink: &mut dyn Sink,
         sign: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>,
