@@ -283,6 +283,29 @@ impl Served {
         kib << 10
     }
 
+    /// The most resident memory since [`Self::forget_peak`], in bytes.
+    pub fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kib << 10
+    }
+
+    /// Counts the most resident memory from here on.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
+    /// Processor time of the service so far, in user and system; the kernel counts hundredths of a second.
+    pub fn cpu(&self) -> std::time::Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields = stat.rsplit_once(") ").unwrap().1;
+        let ticks = fields.split(' ').skip(11).take(2);
+        let ticks: u64 = ticks.map(|field| field.parse::<u64>().unwrap()).sum();
+        std::time::Duration::from_millis(ticks * 10)
+    }
+
     /// Starts it anew, after it was stopped.
     pub fn start_again(&mut self) {
         (self.child, self.address, [self.static_face, self.metrics]) = self.installation.start();
