@@ -13,6 +13,7 @@
 //! - [`digest`], [`id`]: digests; indexes, sizes, times, names
 //! - [`leaf`]: the 64 bytes under the tree and the commitment in them
 //! - [`canonical`], [`metadata`]: what a commitment is over, beside the content
+//! - [`event`]: types of event, and the word a record is counted under
 //! - [`secret`], [`encrypt`]: class secrets, derived keys; compress, then encrypt
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
 //! - [`map`]: which identificativi an interval holds, and which not
@@ -24,6 +25,7 @@
 //! - [`rotation`]: the keys of a log, followed from the first
 //! - [`cosignature`], [`policy`], [`witness`]: who else signs a checkpoint, how many must, and what a witness checks
 //! - [`proof`], [`acknowledgement`]: the two documents that leave the archive
+//! - [`absence`]: that intervals do not hold an identificativo
 //! - [`monitor`], [`promise`]: a log held to its checkpoints, and to its acknowledgements
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -37,6 +39,7 @@
     )
 )]
 
+pub mod absence;
 pub mod acknowledgement;
 pub mod canonical;
 pub mod catalogue;
@@ -45,6 +48,7 @@ pub mod closing;
 pub mod cosignature;
 pub mod digest;
 pub mod encrypt;
+pub mod event;
 pub mod export;
 pub mod hold;
 pub mod id;

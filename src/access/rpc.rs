@@ -24,6 +24,7 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Trace/CheckBriefReceipt", ActName::Search),
     ("ceralacca.v1.Reissue/GetDuplicato", ActName::Reissue),
     ("ceralacca.v1.Reissue/GetPackage", ActName::Reissue),
+    ("ceralacca.v1.Reissue/CompletePackage", ActName::Reissue),
     ("ceralacca.v1.Operations/GetStatus", ActName::Status),
     ("ceralacca.v1.Operations/DeclareMigration", ActName::Migrate),
     ("ceralacca.v1.Operations/StartScrub", ActName::Scrub),

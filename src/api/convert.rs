@@ -152,6 +152,7 @@ pub(super) fn search(request: v1::SearchRequest) -> Result<(SearchQuery, Order),
     ];
     let mut query = SearchQuery {
         terms: Vec::new(),
+        party: None,
         event: (request.event_from_ms, request.event_until_ms),
         recorded: (
             request.recorded_from_ms.map(UtcMillis::new),

@@ -6,8 +6,9 @@
 
 use super::{Service, TERM_BYTES_MAX, status, v1};
 use crate::access::{Permit, Read};
-use crate::desk::{Asked, Desk, IntervalState, OfInterval};
+use crate::desk::{Asked, Desk};
 use bytes::Bytes;
+use ceralacca_formats::absence::{Told, ToldState};
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::map::MapAnswer;
@@ -41,12 +42,12 @@ fn class_proof((class, answer): &(Class, Option<MapAnswer>)) -> v1::ClassMapProo
     }
 }
 
-fn message(of: OfInterval) -> v1::GetMapProofResponse {
+fn message(of: Told) -> v1::GetMapProofResponse {
     let (state, closing, classes) = match of.state {
-        IntervalState::Open => (State::Open, String::new(), Vec::new()),
-        IntervalState::Cut => (State::Cut, String::new(), Vec::new()),
-        IntervalState::NotShown => (State::NotShown, String::new(), Vec::new()),
-        IntervalState::Closed { closing, classes } => {
+        ToldState::Open => (State::Open, String::new(), Vec::new()),
+        ToldState::Cut => (State::Cut, String::new(), Vec::new()),
+        ToldState::NotShown => (State::NotShown, String::new(), Vec::new()),
+        ToldState::Closed { closing, classes } => {
             let classes = classes.iter().map(class_proof).collect();
             (State::Closed, closing, classes)
         }

@@ -1,76 +1,21 @@
-//! `Reissue`: the *duplicato*, and the package for a court (`package`).
+//! `Reissue`: the *duplicato*; the package for a court (`package`), and what completes it (`completion`).
 
+mod completion;
 mod package;
 
+use super::patient::{self, Patient};
 use super::v1::get_duplicato_response::Part;
 use super::v1::reissue_server::Reissue as Rpc;
 use super::{CHUNK_BYTES, Service, convert, status, v1};
 use crate::access::{Permit, Reissue};
 use bytes::Bytes;
 use ceralacca_formats::id::LeafIndex;
-use futures_util::stream::{BoxStream, StreamExt};
-use std::time::Duration;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
-
-/// Pieces that may wait for a client.
-const PIECES_MAX: usize = 4;
-
-/// Waits for a client to read, but not for ever: it holds a thread meanwhile.
-struct Patient<T> {
-    sender: mpsc::Sender<Result<T, Status>>,
-    patience: Duration,
-    runtime: Handle,
-}
-
-impl<T> Patient<T> {
-    /// Whether the client took it.
-    fn send(&self, answer: Result<T, Status>) -> bool {
-        let sending = self.sender.send_timeout(answer, self.patience);
-        self.runtime.block_on(sending).is_ok()
-    }
-}
-
-type Answer = Result<v1::GetDuplicatoResponse, Status>;
-
-/// Streams what `work` sends, from a thread that may block.
-async fn streamed<T: Send + 'static>(
-    service: &Service,
-    work: impl FnOnce(&Patient<T>) -> Result<(), Status> + Send + 'static,
-) -> Result<Response<BoxStream<'static, Result<T, Status>>>, Status> {
-    let (sender, receiver) = mpsc::channel(PIECES_MAX);
-    let streams = service.0.reissues.clone();
-    let patience = service.0.limits.stream_idle;
-    tokio::spawn(async move {
-        let patient = Patient {
-            sender: sender.clone(),
-            patience,
-            runtime: Handle::current(),
-        };
-        if let Err(status) = streams.run(move || work(&patient)).await {
-            // Nobody is left to hear it when this fails.
-            let _ = sender.send(Err(status)).await;
-        }
-    });
-    let mut answers = ReceiverStream::new(receiver);
-    // A refusal is the status of the call, not an error inside a stream that began well.
-    let first = answers
-        .next()
-        .await
-        .unwrap_or_else(|| Err(status::internal()))?;
-    let first = futures_util::stream::once(async { Ok(first) });
-    Ok(Response::new(first.chain(answers).boxed()))
-}
-
-fn part(part: Part) -> Answer {
-    Ok(v1::GetDuplicatoResponse { part: Some(part) })
-}
 
 #[tonic::async_trait]
 impl Rpc for Service {
-    type GetDuplicatoStream = BoxStream<'static, Answer>;
+    type GetDuplicatoStream = BoxStream<'static, Result<v1::GetDuplicatoResponse, Status>>;
 
     async fn get_duplicato(
         &self,
@@ -80,10 +25,11 @@ impl Rpc for Service {
         let request = request.into_inner();
         let permit = self.permit::<Reissue>(&caller, &request.log)?;
         let (service, index) = (self.clone(), LeafIndex::new(request.index));
-        streamed(self, move |sender| give(&service, &permit, index, sender)).await
+        let give = move |sender: &Patient<_>| give(&service, &permit, index, sender);
+        self.reissued(give).await
     }
 
-    type GetPackageStream = BoxStream<'static, package::Answer>;
+    type GetPackageStream = BoxStream<'static, Result<v1::GetPackageResponse, Status>>;
 
     async fn get_package(
         &self,
@@ -94,11 +40,40 @@ impl Rpc for Service {
         let permit = self.permit::<Reissue>(&caller, &request.log)?;
         let wanted = package::wanted(request)?;
         let service = self.clone();
-        streamed(self, move |sender| {
-            package::give(&service, &permit, &wanted, sender)
-        })
-        .await
+        let give = move |sender: &Patient<_>| package::give(&service, &permit, &wanted, sender);
+        self.reissued(give).await
     }
+
+    type CompletePackageStream = BoxStream<'static, Result<v1::CompletePackageResponse, Status>>;
+
+    async fn complete_package(
+        &self,
+        request: Request<v1::CompletePackageRequest>,
+    ) -> Result<Response<Self::CompletePackageStream>, Status> {
+        let caller = self.caller(&request)?;
+        let request = request.into_inner();
+        let permit = self.permit::<Reissue>(&caller, &request.log)?;
+        let asked = completion::asked(request)?;
+        let service = self.clone();
+        let give = move |sender: &Patient<_>| completion::give(&service, &permit, &asked, sender);
+        self.reissued(give).await
+    }
+}
+
+impl Service {
+    /// Streams what is given again, from a thread that may block.
+    async fn reissued<T: Send + 'static>(
+        &self,
+        give: impl FnOnce(&Patient<T>) -> Result<(), Status> + Send + 'static,
+    ) -> Result<Response<BoxStream<'static, Result<T, Status>>>, Status> {
+        let (threads, patience) = (self.0.reissues.clone(), self.0.limits.stream_idle);
+        let answers = patient::stream(threads, patience, give).await?;
+        Ok(Response::new(answers))
+    }
+}
+
+fn part(part: Part) -> v1::GetDuplicatoResponse {
+    v1::GetDuplicatoResponse { part: Some(part) }
 }
 
 fn give(

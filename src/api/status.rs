@@ -491,6 +491,25 @@ pub(super) fn reissue(error: ReissueError) -> Status {
                 &numbers,
             )
         }
+        ReissueError::NothingFound { size } => {
+            let numbers = [("tree_size", size.get())];
+            with(Code::NotFound, "NOTHING_FOUND", error.to_string(), &numbers)
+        }
+        ReissueError::NothingYet { end } => {
+            let numbers = [("end_ms", end.get())];
+            with(Code::NotFound, "NOTHING_YET", error.to_string(), &numbers)
+        }
+        ReissueError::OtherManifest(why) => {
+            let mut details = details("OTHER_PACKAGE", &[]);
+            details.add_bad_request_violation("manifest", why);
+            Status::with_error_details(Code::InvalidArgument, error.to_string(), details)
+        }
+        ReissueError::Complete => with(
+            Code::FailedPrecondition,
+            "NOTHING_TO_ADD",
+            error.to_string(),
+            &[],
+        ),
         ReissueError::Sign(_) => {
             tracing::error!(error = chain(&error), "sign a package");
             let message = "the package was not signed and time-stamped: try again later";

@@ -4,6 +4,7 @@
 //! status 0   done; the answer is yes
 //! status 1   the answer is no: damaged, does not verify
 //! status 2   wrong use, or it cannot be done; one line on standard error says why
+//! status 3…6 of package and complete: not shown; not yet; disposed of; not found, and nothing proven
 //! ```
 //!
 //! # Invariants
@@ -17,7 +18,7 @@
 //! - [`init`], [`serve`], [`fsck`], [`verify`], [`demo`]: a command each
 //! - [`audit`]: the auditor's, checked with the log's key alone; [`absence`]: that a transaction is not in the log
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`package`],
-//!   [`scrub`], [`status`], [`totals`]: a command each, clients of a served archive
+//!   [`complete`] (and [`waiting`] for the seal), [`scrub`], [`status`], [`totals`]: a command each, clients of a served archive
 //! - [`intervals`], [`fetch_interval`]: what is closed, and its packages; [`verify_interval`]: such a package, offline
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
 //! - [`seal`]: intervals closed, of logs at rest
@@ -31,6 +32,7 @@
 
 pub mod absence;
 pub mod audit;
+pub mod complete;
 pub mod demo;
 pub mod export;
 pub mod fetch_interval;
@@ -66,6 +68,7 @@ pub mod tsa;
 pub mod verify;
 pub mod verify_ack;
 pub mod verify_interval;
+pub mod waiting;
 pub mod witness;
 
 use crate::api::v1;
@@ -84,6 +87,28 @@ pub enum Answer {
     Yes,
     /// The answer is no: status 1.
     No,
+    /// What is asked is not for who asks, be it there or not: status 3.
+    NotShown,
+    /// Not yet: an interval is not closed: status 4.
+    NotYet,
+    /// It was disposed of at its term: status 5.
+    Disposed,
+    /// Nothing was found, and nothing is proven by that: status 6.
+    NotFound,
+}
+
+impl Answer {
+    /// The exit status.
+    pub const fn status(self) -> u8 {
+        match self {
+            Self::Yes => 0,
+            Self::No => 1,
+            Self::NotShown => 3,
+            Self::NotYet => 4,
+            Self::Disposed => 5,
+            Self::NotFound => 6,
+        }
+    }
 }
 
 #[derive(Parser)]
@@ -96,7 +121,7 @@ struct Arguments {
 
 const STATUSES: &str = "\
 Exit status: 0 done, the answer is yes; 1 the answer is no (damaged, does not verify);
-2 wrong use, or it cannot be done: one line on standard error says why.";
+2 wrong use, or it cannot be done: one line on standard error says why. package and complete say more: see there.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -124,6 +149,8 @@ enum Command {
     Reissue(reissue::Arguments),
     /// Fetches receipts again for a court: objects, pages, proofs, signed and time-stamped, in one file
     Package(Box<package::Arguments>),
+    /// Adds to a package, given while intervals were open, what their closing gives
+    Complete(complete::Arguments),
     /// Checks a served archive with its key alone: checkpoints, leaves, proofs, samples; hashes only
     Audit(audit::Arguments),
     /// Proves, with the log's key alone, whether closed intervals hold a transaction
@@ -186,6 +213,7 @@ pub fn run() -> ExitCode {
         Command::Prove(arguments) => prove::run(arguments),
         Command::Reissue(arguments) => reissue::run(arguments),
         Command::Package(arguments) => package::run(arguments),
+        Command::Complete(arguments) => complete::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Absence(arguments) => absence::run(arguments),
         Command::Scrub(arguments) => scrub::run(arguments),
@@ -207,8 +235,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments),
     };
     match result {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
-        Ok(Answer::No) => ExitCode::from(1),
+        Ok(answer) => ExitCode::from(answer.status()),
         Err(error) => cannot(&chain(&error)),
     }
 }

@@ -1,23 +1,27 @@
-//! `package`: receipts given again for a court: objects, pages, proofs, signed and time-stamped, in one file.
+//! `package`: receipts given again for a court: objects, pages, proofs, signed and time-stamped, in one file; or the
+//! proof that there is none.
 //!
 //! # Invariants
 //! 1. The file appears only when the stream ended well; nothing that is there is replaced.
 //! 2. What arrived is read back by its layout before it is said to be there; `verify` says what it proves.
 
 use super::output::{Existing, Output};
-use super::remote::{self, Pieces, Remote};
+mod portal;
+
+use super::remote::{self, Pieces, Remote, RemoteError};
 use super::v1::get_package_response::Part;
-use super::{Answer, show, v1};
+use super::{Answer, show, v1, waiting};
 use anyhow::{Context as _, Result, bail, ensure};
 use ceralacca_evidence::asic::{self, Container, FileName, Files};
+use ceralacca_formats::id::UtcMillis;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// What `package` is told.
 #[derive(clap::Args)]
+#[command(after_help = HELP)]
 pub struct Arguments {
     #[command(flatten)]
     which: Which,
@@ -45,17 +49,11 @@ pub struct Arguments {
     /// The file to write, or the new folder
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Waits until the intervals concerned are sealed; without it the package says that the seal is to follow
-    #[arg(long)]
-    wait_seal: bool,
-    /// How often it is asked again meanwhile, in seconds; each time is a disclosure
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 60,
-        requires = "wait_seal"
-    )]
-    poll_seconds: u64,
+    /// Also lays the files of a folder into sendings that a portal takes, beside it: PATH-invio-01, …
+    #[arg(long, value_enum)]
+    portal: Option<portal::Portal>,
+    #[command(flatten)]
+    seal: waiting::Arguments,
     /// Answer as one JSON object
     #[arg(long)]
     json: bool,
@@ -85,6 +83,9 @@ struct Which {
     /// Recipient
     #[arg(long, value_name = "ADDRESS")]
     recipient: Option<String>,
+    /// Sender or recipient
+    #[arg(long, value_name = "ADDRESS")]
+    party: Option<String>,
     /// Events from this instant on (RFC 3339)
     #[arg(long, value_name = "WHEN", value_parser = instant)]
     from: Option<i64>,
@@ -118,30 +119,103 @@ enum Form {
     Folder,
 }
 
-/// The reason word of a refusal that passes with time.
-const NOT_SEALED: &str = "NOT_SEALED";
+const HELP: &str = "\
+Status 0: the package is written. 1: nothing is held, proven by closed intervals; the file written says so. 3: nothing
+is shown, be it there or not. 4: not yet: an interval is not closed. 5: disposed of at its term; the file written says
+of what. 6: nothing found, and nothing proven: only the absence of an identificativo is. 2: it cannot be done.
+
+--json: written, held, and of what is written path, name, files, disclosure_leaf, development; of a package records,
+objects, sealed, and with --portal sendings (names) and refused (name, why); where nothing is held intervals, closed,
+proven_from_ms, proven_until_ms, disposed (interval_ms, class). Where nothing is written: why (reason), message.";
+
+/// The head of what came.
+enum Head {
+    Package(v1::PackageHead),
+    Nothing(v1::NothingHead),
+}
 
 /// Asks, takes, looks.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
+    ensure!(
+        arguments.portal.is_none() || arguments.form == Form::Folder,
+        "a portal takes neither ASiC-E nor ZIP: ask with --form folder"
+    );
     ensure!(
         arguments.out.symlink_metadata().is_err(),
         "{} is there already",
         arguments.out.display()
     );
-    let head = remote::run(async {
+    let taken = remote::run_until_interrupted(async {
         let remote = arguments.remote.connect().await?;
-        let (head, mut pieces) = ask(&remote, arguments).await?;
+        let (head, mut pieces) = arguments.seal.ask(|| ask(&remote, arguments)).await?;
         take(&mut pieces, &arguments.container()).await?;
         Ok(head)
-    })?;
+    });
+    let head = match taken {
+        Ok(head) => head,
+        Err(error) => return refused(arguments, error),
+    };
     let files = look(&arguments.container())?;
+    let mut plan = None;
     if arguments.form == Form::Folder {
         let container = arguments.container();
         unpack(&container, &arguments.out)?;
         std::fs::remove_file(&container).context("remove the ZIP")?;
+        let portal = arguments.portal.as_ref();
+        plan = portal
+            .map(|portal| portal.lay(&arguments.out))
+            .transpose()?;
     }
-    tell(arguments, &head, files)?;
-    Ok(Answer::Yes)
+    match head {
+        Head::Package(head) => {
+            tell(arguments, &head, files, plan.as_ref())?;
+            Ok(Answer::Yes)
+        }
+        Head::Nothing(head) => {
+            tell_nothing(arguments, &head, files)?;
+            Ok(match head.disposed.is_empty() {
+                true => Answer::No,
+                false => Answer::Disposed,
+            })
+        }
+    }
+}
+
+/// Nothing was written: a refusal that says how things stand is an answer, any other is a failure.
+fn refused(arguments: &Arguments, error: anyhow::Error) -> Result<Answer> {
+    let Some(refusal) = error.downcast_ref::<RemoteError>() else {
+        return Err(error);
+    };
+    let (answer, words) = match refusal.reason.as_str() {
+        "NOT_SHOWN" => (Answer::NotShown, "NOT SHOWN: there is nothing for you here"),
+        "NOTHING_FOUND" => (
+            Answer::NotFound,
+            "NOTHING FOUND: nothing recorded matches; only the absence of an identificativo is proven",
+        ),
+        _ if waiting::is_not_yet(refusal) => (
+            Answer::NotYet,
+            "NOT YET: an interval asked of is not closed; ask again after its end, or with --wait-seal",
+        ),
+        _ => return Err(error),
+    };
+    let mut out = std::io::stdout().lock();
+    let end = refusal.number("end_ms");
+    if arguments.json {
+        let told = json!({
+            "written": false,
+            "held": null,
+            "why": refusal.reason,
+            "message": refusal.to_string(),
+            "end_ms": end,
+        });
+        writeln!(out, "{}", show::json(&told))?;
+    } else if let Some(end) = end {
+        let end = show::utc(UtcMillis::new(end));
+        writeln!(out, "{words}. It ends at {end}.")?;
+    } else {
+        writeln!(out, "{words}.")?;
+    }
+    Ok(answer)
 }
 
 impl Arguments {
@@ -157,6 +231,13 @@ impl Arguments {
         }
     }
 
+    /// The name for the commands, where it is one that they can have.
+    fn file_name(&self) -> String {
+        let name = self.out.file_name().and_then(|name| name.to_str());
+        let name = name.filter(|name| FileName::new(name).is_ok());
+        name.unwrap_or_default().to_owned()
+    }
+
     fn request(&self) -> v1::GetPackageRequest {
         let which = &self.which;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -168,6 +249,7 @@ impl Arguments {
             message_id: text(&which.message_id),
             sender: text(&which.sender),
             recipient: text(&which.recipient),
+            party: text(&which.party),
             event_from_ms: which.from,
             event_until_ms: which.until,
             whole_transaction: self.whole_transaction,
@@ -191,7 +273,8 @@ impl Arguments {
                 Form::Folder => v1::PackageForm::Folder,
             }
             .into(),
-            sealed_only: self.wait_seal,
+            sealed_only: self.seal.wait_seal,
+            file_name: self.file_name(),
         }
     }
 }
@@ -199,21 +282,12 @@ impl Arguments {
 async fn ask(
     remote: &Remote,
     arguments: &Arguments,
-) -> Result<(v1::PackageHead, Pieces<v1::GetPackageResponse>)> {
-    loop {
-        match remote.package(arguments.request()).await {
-            Ok(mut pieces) => {
-                let first = pieces.next().await?.and_then(|piece| piece.part);
-                let Some(Part::Head(head)) = first else {
-                    bail!("the answer does not begin with its head");
-                };
-                return Ok((head, pieces));
-            }
-            Err(error) if arguments.wait_seal && error.reason == NOT_SEALED => {
-                remote::pause(Duration::from_secs(arguments.poll_seconds.max(1))).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
+) -> Result<(Head, Pieces<v1::GetPackageResponse>)> {
+    let mut pieces = remote.package(arguments.request()).await?;
+    match pieces.next().await?.and_then(|piece| piece.part) {
+        Some(Part::Head(head)) => Ok((Head::Package(head), pieces)),
+        Some(Part::Nothing(head)) => Ok((Head::Nothing(head), pieces)),
+        _ => bail!("the answer does not begin with its head"),
     }
 }
 
@@ -235,7 +309,7 @@ async fn take(pieces: &mut Pieces<v1::GetPackageResponse>, path: &Path) -> Resul
 }
 
 /// How many files there are, each as a manifest lists it.
-fn look(path: &Path) -> Result<usize> {
+pub(super) fn look(path: &Path) -> Result<usize> {
     let attempt = || format!("read package {}", path.display());
     let file = File::open(path).with_context(attempt)?;
     let mut container = Container::open(BufReader::new(file)).with_context(attempt)?;
@@ -247,7 +321,7 @@ fn look(path: &Path) -> Result<usize> {
 }
 
 /// Writes each file of a container into a new folder.
-fn unpack(path: &Path, to: &Path) -> Result<()> {
+pub(super) fn unpack(path: &Path, to: &Path) -> Result<()> {
     let attempt = || format!("unpack into {}", to.display());
     let file = File::open(path).with_context(attempt)?;
     let mut container = Container::open(BufReader::new(file)).with_context(attempt)?;
@@ -268,12 +342,18 @@ fn unpack(path: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn tell(arguments: &Arguments, head: &v1::PackageHead, files: usize) -> Result<()> {
+fn tell(
+    arguments: &Arguments,
+    head: &v1::PackageHead,
+    files: usize,
+    plan: Option<&portal::Laid>,
+) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let path = arguments.out.display().to_string();
     if arguments.json {
-        let answer = json!({
+        let mut answer = json!({
             "written": true,
+            "held": true,
             "path": path,
             "name": head.file_name,
             "files": files,
@@ -283,6 +363,9 @@ fn tell(arguments: &Arguments, head: &v1::PackageHead, files: usize) -> Result<(
             "development": head.development,
             "disclosure_leaf": head.disclosure_leaf,
         });
+        if let (Some(plan), Some(members)) = (plan, answer.as_object_mut()) {
+            members.extend(plan.json());
+        }
         writeln!(out, "{}", show::json(&answer))?;
         return Ok(());
     }
@@ -292,21 +375,74 @@ fn tell(arguments: &Arguments, head: &v1::PackageHead, files: usize) -> Result<(
         "{records} records, {objects} objects, {files} files, in {}.",
         show::printable(&path)
     )?;
+    if let Some(plan) = plan {
+        plan.tell(&mut out)?;
+    }
     if !head.sealed {
         writeln!(
             out,
-            "The seal is to follow: ask again after the end of the interval, or with --wait-seal."
+            "The seal is to follow: `ceralacca complete` adds it after the end of the interval."
         )?;
     }
     if head.development {
-        writeln!(
-            out,
-            "Signed or stamped by development keys: worth nothing in earnest."
-        )?;
+        writeln!(out, "{DEVELOPMENT}")?;
     }
     writeln!(
         out,
         "Disclosure recorded at leaf {}. LEGGIMI.txt and `ceralacca verify` say how to check it.",
+        head.disclosure_leaf
+    )?;
+    Ok(())
+}
+
+const DEVELOPMENT: &str = "Signed or stamped by development keys: worth nothing in earnest.";
+
+fn tell_nothing(arguments: &Arguments, head: &v1::NothingHead, files: usize) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let path = arguments.out.display().to_string();
+    let disposed = head.disposed.iter();
+    if arguments.json {
+        let disposed =
+            disposed.map(|unit| json!({ "interval_ms": unit.interval_ms, "class": unit.class }));
+        let answer = json!({
+            "written": true,
+            "held": false,
+            "path": path,
+            "name": head.file_name,
+            "files": files,
+            "intervals": head.intervals,
+            "closed": head.closed,
+            "proven_from_ms": head.proven_from_ms,
+            "proven_until_ms": head.proven_until_ms,
+            "disposed": disposed.collect::<Vec<_>>(),
+            "development": head.development,
+            "disclosure_leaf": head.disclosure_leaf,
+        });
+        writeln!(out, "{}", show::json(&answer))?;
+        return Ok(());
+    }
+    let at = |ms| show::utc(UtcMillis::new(ms));
+    let (from, until) = (at(head.proven_from_ms), at(head.proven_until_ms));
+    let (closed, intervals) = (head.closed, head.intervals);
+    writeln!(
+        out,
+        "NOTHING HELD: no record from {from} to {until} ({closed} of {intervals} intervals are closed); the proof is in {}.",
+        show::printable(&path)
+    )?;
+    for unit in disposed {
+        writeln!(
+            out,
+            "DISPOSED OF, and not proven: class {} of the interval of {}.",
+            show::printable(&unit.class),
+            at(unit.interval_ms)
+        )?;
+    }
+    if head.development {
+        writeln!(out, "{DEVELOPMENT}")?;
+    }
+    writeln!(
+        out,
+        "Disclosure recorded at leaf {}. `ceralacca verify` checks it.",
         head.disclosure_leaf
     )?;
     Ok(())

@@ -69,6 +69,7 @@ pub struct RemoteError {
     /// Stable word of the service, or that of the gRPC code where the service gave none.
     pub reason: String,
     message: String,
+    numbers: std::collections::HashMap<String, String>,
     /// What follows for the rest of the work.
     pub verdict: Verdict,
 }
@@ -97,11 +98,17 @@ fn verdict(code: Code) -> Verdict {
 }
 
 impl RemoteError {
+    /// A number that the service told beside its reason.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.numbers.get(name)?.parse().ok()
+    }
+
     /// What may do another time, noticed on this side.
     pub fn later(reason: &str, message: &str) -> Self {
         Self {
             reason: reason.to_owned(),
             message: message.to_owned(),
+            numbers: Default::default(),
             verdict: Verdict::Later,
         }
     }
@@ -110,6 +117,7 @@ impl RemoteError {
 impl From<Status> for RemoteError {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
+        let numbers = details.error_info().map(|info| info.metadata.clone());
         let reason = details.error_info().map(|info| info.reason.clone());
         let reason = reason.filter(|reason| !reason.is_empty());
         let own = reason.is_some();
@@ -128,6 +136,7 @@ impl From<Status> for RemoteError {
         Self {
             reason: reason.unwrap_or_else(|| format!("{:?}", status.code())),
             message,
+            numbers: numbers.unwrap_or_default(),
             verdict: verdict(status.code()),
         }
     }
@@ -138,6 +147,7 @@ impl From<&v1::Refusal> for RemoteError {
         Self {
             reason: refusal.reason.clone(),
             message: refusal.message.clone(),
+            numbers: Default::default(),
             verdict: verdict(Code::from(refusal.code)),
         }
     }
@@ -165,6 +175,16 @@ impl<T> Pieces<T> {
 /// Runs a client to its end. One thread is enough for one connection.
 pub fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     runtime()?.block_on(work)
+}
+
+/// Runs a client to its end, or until it is interrupted: then nothing goes on, and files that are not whole are removed.
+pub fn run_until_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    runtime()?.block_on(async {
+        tokio::select! {
+            done = work => done,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        }
+    })
 }
 
 /// Waits.
@@ -377,6 +397,17 @@ impl Remote {
         let client = ReissueClient::new(self.channel.clone());
         let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(Pieces(client.get_package(request).await?.into_inner()))
+    }
+
+    /// What closings added to a package.
+    pub async fn completion(
+        &self,
+        mut request: v1::CompletePackageRequest,
+    ) -> Answered<Pieces<v1::CompletePackageResponse>> {
+        request.log.clone_from(&self.log);
+        let client = ReissueClient::new(self.channel.clone());
+        let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok(Pieces(client.complete_package(request).await?.into_inner()))
     }
 
     /// A page of intervals.

@@ -5,7 +5,7 @@
 //! Permit<Prove>    leaves, inclusion and consistency proofs, samples: hashes only, no disclosure
 //! Permit<Read>     a record by its index or the hash of its leaf; whether closed intervals hold an identificativo
 //! Permit<Search>   the trace
-//! Permit<Reissue>  an object's exact bytes
+//! Permit<Reissue>  an object's exact bytes; packages; that nothing is held
 //! Permit<Totals>   records by type of event, in numbers
 //! Permit<Preserve> intervals, and the files of their packages
 //! Permit<Hold>     a hold, set on what a query names; Permit<Holds> lists them, Permit<Release> releases
@@ -18,6 +18,7 @@
 
 mod brief;
 mod holds;
+mod nothing;
 mod package;
 mod packages;
 mod presence;
@@ -29,9 +30,10 @@ mod transaction;
 
 pub use brief::BriefCheck;
 pub use holds::{HOLD_RECORDS_MAX, HOLDS_PAGE, HeldNow, HoldOrder, Scope};
-pub use package::{Archived, Choice, Demand, Disclosed, PACKAGE_RECORDS_MAX};
+pub use nothing::{Nothing, Reach};
+pub use package::{Archived, Choice, Demand, Disclosed, Found, PACKAGE_RECORDS_MAX};
 pub use packages::{HandedOut, INTERVALS_PAGE, ListedInterval, Packages};
-pub use presence::{Asked, INTERVALS_MAX, IntervalState, OfInterval, RECORDS_MAX};
+pub use presence::{Asked, INTERVALS_MAX, RECORDS_MAX};
 pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf, ROTATIONS_PAGE};
 pub use reissue::Duplicato;
 pub use search::{Page, PageToken, READS_MAX, SearchQuery, TokenError};

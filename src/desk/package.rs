@@ -1,11 +1,13 @@
 //! The records of a package for a court: chosen, and their disclosure recorded, before anything of them leaves.
 
+use super::nothing::Nothing;
 use super::search::SearchQuery;
 use super::{Desk, DeskError, Shown};
 use crate::access::Reissue;
 use crate::audit::Reader;
 use crate::store::Order;
 use ceralacca_formats::id::{LeafIndex, TreeSize};
+use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{Field, Metadata};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +44,7 @@ pub struct Demand {
 
 impl Demand {
     /// The words of the disclosure.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let mut words = match &self.choice {
             Choice::Index(index) => format!("package index={index}"),
             Choice::Matching(query) => query.words("package"),
@@ -79,6 +81,14 @@ impl Archived {
     }
 }
 
+/// What was found of a demand. Either way it is on record.
+pub enum Found {
+    /// Records, to be shown.
+    Records(Disclosed),
+    /// None, of what may be seen.
+    Nothing(Nothing),
+}
+
 /// Records whose disclosure is recorded.
 pub struct Disclosed {
     /// In the order of the log.
@@ -91,30 +101,63 @@ impl Desk<'_, Reissue> {
     /// Chooses the records, and records that they are shown. A disclosure, also when nothing is found.
     ///
     /// # Errors
-    /// [`DeskError::NotShown`] where there is nothing for the holder of this permit; [`DeskError::TooManyRecords`].
-    pub fn disclosed(&self, demand: &Demand) -> Result<Disclosed, DeskError> {
+    /// [`DeskError::NotShown`] where what is asked is not for the holder of this permit, be it there or not;
+    /// [`DeskError::TooManyRecords`].
+    pub fn disclosed(&self, demand: &Demand) -> Result<Found, DeskError> {
         let chosen = match self.chosen(demand) {
             Err(DeskError::NotShown) => Vec::new(),
             other => other?,
         };
         let archived = self.joined(chosen)?;
+        if archived.is_empty() {
+            return self.nothing(demand).map(Found::Nothing);
+        }
         let shown = archived.iter().flat_map(Archived::records);
         let places: Vec<_> = shown.map(Shown::place).collect();
-        let acts = self.permit.acts();
-        let act = match acts {
-            Some(granted) if granted == demand.act => granted,
-            Some(granted) => format!("{}; {granted}", demand.act),
-            None => demand.act.clone(),
+        let leaf = self.on_record(&demand.act, &demand.words(), &places)?;
+        Ok(Found::Records(Disclosed { archived, leaf }))
+    }
+
+    /// Records that were given before, to be proven anew; and the custody leaf. A disclosure.
+    ///
+    /// # Errors
+    /// [`DeskError::NotShown`] where one is not for the holder of this permit, be it there or not.
+    pub fn shown_again(
+        &self,
+        indexes: &[LeafIndex],
+        words: &str,
+    ) -> Result<(Vec<Shown>, LeafIndex), DeskError> {
+        let shown = indexes.iter().map(|index| self.visible(*index));
+        let shown = match shown.collect::<Result<Vec<_>, _>>() {
+            Err(DeskError::NotShown) => {
+                self.disclose(words, &[])?;
+                return Err(DeskError::NotShown);
+            }
+            other => other?,
         };
-        let words = demand.words();
-        let recorded = self
-            .disclosures
-            .record_under(self.permit, Some(act), &words, &places);
+        let places: Vec<_> = shown.iter().map(Shown::place).collect();
+        let recorded =
+            self.disclosures
+                .record_under(self.permit, self.permit.acts(), words, &places);
         let leaf = recorded.map_err(DeskError::Disclosure)?;
-        if archived.is_empty() {
-            return Err(DeskError::NotShown);
-        }
-        Ok(Disclosed { archived, leaf })
+        Ok((shown, leaf))
+    }
+
+    /// Records that these leaves are shown, or none; gives the custody leaf.
+    pub(super) fn on_record(
+        &self,
+        act: &str,
+        words: &str,
+        places: &[(LeafIndex, Class)],
+    ) -> Result<LeafIndex, DeskError> {
+        let act = match self.permit.acts() {
+            Some(granted) if granted == act => granted,
+            Some(granted) => format!("{act}; {granted}"),
+            None => act.to_owned(),
+        };
+        let disclosures = self.disclosures;
+        let recorded = disclosures.record_under(self.permit, Some(act), words, places);
+        recorded.map_err(DeskError::Disclosure)
     }
 
     fn chosen(&self, demand: &Demand) -> Result<Vec<Shown>, DeskError> {

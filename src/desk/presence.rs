@@ -12,6 +12,7 @@ use crate::audit::Find;
 use crate::seal::SealError;
 use crate::sequencer::Span;
 use crate::store::Order;
+use ceralacca_formats::absence::{Told, ToldState};
 use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::map::MapAnswer;
@@ -28,7 +29,7 @@ const STEP: usize = 256;
 /// Classes whose records may have an identificativo.
 const CLASSES: [Class; 2] = [Class::Trace, Class::Justice];
 
-/// Intervals that are asked of, with the records that were disclosed.
+/// Intervals that are asked of, with their records.
 pub struct Asked {
     identificativo: Vec<u8>,
     spans: Vec<Span>,
@@ -40,33 +41,21 @@ impl Asked {
     pub fn intervals(&self) -> usize {
         self.spans.len()
     }
-}
 
-/// What is known of one interval.
-pub struct OfInterval {
-    /// The interval.
-    pub interval: IntervalId,
-    /// When it was to be cut.
-    pub end: UtcMillis,
-    /// How far it is, and what it says.
-    pub state: IntervalState,
-}
+    /// The intervals.
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
+    }
 
-/// How far an interval is.
-pub enum IntervalState {
-    /// Records still come into it.
-    Open,
-    /// It was cut and is not closed yet.
-    Cut,
-    /// It is closed, by a leaf beyond the checkpoint that is shown as the newest.
-    NotShown,
-    /// It is closed.
-    Closed {
-        /// Proof file of the closing leaf.
-        closing: String,
-        /// A class for each that has records: its answer; none where it was disposed of.
-        classes: Vec<(Class, Option<MapAnswer>)>,
-    },
+    /// What is asked, as maps have it.
+    pub fn identificativo(&self) -> &[u8] {
+        &self.identificativo
+    }
+
+    /// Whether a closed interval has records with it.
+    pub(super) fn is_present(&self) -> bool {
+        !self.records.is_empty()
+    }
 }
 
 impl Desk<'_, Read> {
@@ -90,6 +79,27 @@ impl Desk<'_, Read> {
             self.disclose(&words, &[])?;
             return Err(DeskError::NotShown);
         }
+        let (asked, places) = self.looked_up(term, from, until)?;
+        let recorded = self.disclosures.record(self.permit, &words, &places);
+        recorded.map_err(DeskError::Disclosure)?;
+        Ok(asked)
+    }
+
+    /// What the interval at a place of the asked ones says; `None` beyond the last. All was disclosed.
+    pub fn presence(&self, asked: &Asked, place: usize) -> Result<Option<Told>, DeskError> {
+        self.interval_told(asked, place)
+    }
+}
+
+impl<A> Desk<'_, A> {
+    /// The intervals that begin before `until` and end after `from`, and which records of the closed ones have an
+    /// identificativo, in the form that maps have. Nothing is disclosed by it.
+    pub(super) fn looked_up(
+        &self,
+        term: Vec<u8>,
+        from: UtcMillis,
+        until: Option<UtcMillis>,
+    ) -> Result<(Asked, Vec<(LeafIndex, Class)>), DeskError> {
         let spans =
             self.published.spans.iter().filter(|span| {
                 span.end > from && until.is_none_or(|until| span.id.start() < until)
@@ -112,7 +122,7 @@ impl Desk<'_, Read> {
                 continue;
             }
             for class in CLASSES {
-                if self.sealer.is_disposed(span.id, class)? {
+                if self.disposed(span.id, class)? {
                     continue;
                 }
                 let hashes =
@@ -122,9 +132,12 @@ impl Desk<'_, Read> {
                 }
             }
         }
-        let recorded = self.disclosures.record(self.permit, &words, &places);
-        recorded.map_err(DeskError::Disclosure)?;
-        Ok(asked)
+        Ok((asked, places))
+    }
+
+    /// Whether a class of an interval was disposed of: its secret is gone, and with it all that could be shown.
+    pub(super) fn disposed(&self, interval: IntervalId, class: Class) -> Result<bool, DeskError> {
+        Ok(self.sealer.is_disposed(interval, class)?)
     }
 
     /// Leaf hashes of the records of a class with an identificativo, ascending.
@@ -176,32 +189,31 @@ impl Desk<'_, Read> {
         }
     }
 
-    /// What the interval at a place of the asked ones says; `None` beyond the last. All was disclosed.
-    pub fn presence(&self, asked: &Asked, place: usize) -> Result<Option<OfInterval>, DeskError> {
+    /// What the interval at a place of the asked ones says; `None` beyond the last.
+    pub(super) fn interval_told(
+        &self,
+        asked: &Asked,
+        place: usize,
+    ) -> Result<Option<Told>, DeskError> {
         let Some(span) = asked.spans.get(place) else {
             return Ok(None);
         };
         let state = match (span.closed, span.cut) {
-            (None, None) => IntervalState::Open,
-            (None, Some(_)) => IntervalState::Cut,
+            (None, None) => ToldState::Open,
+            (None, Some(_)) => ToldState::Cut,
             (Some(leaf), _) => self.closed(asked, span, leaf)?,
         };
-        Ok(Some(OfInterval {
+        Ok(Some(Told {
             interval: span.id,
             end: span.end,
             state,
         }))
     }
 
-    fn closed(
-        &self,
-        asked: &Asked,
-        span: &Span,
-        leaf: LeafIndex,
-    ) -> Result<IntervalState, DeskError> {
+    fn closed(&self, asked: &Asked, span: &Span, leaf: LeafIndex) -> Result<ToldState, DeskError> {
         let shown = self.shown(self.reader.record(&self.published, leaf)?);
         let closing = match self.proof_of(&shown) {
-            Err(DeskError::NotWitnessed) => return Ok(IntervalState::NotShown),
+            Err(DeskError::NotWitnessed) => return Ok(ToldState::NotShown),
             proof => proof?,
         };
         let package = self.sealer.package(span.id)?;
@@ -209,7 +221,7 @@ impl Desk<'_, Read> {
         let mut classes = Vec::new();
         for closed in &package.closing().contents.classes {
             let class = closed.class;
-            if self.sealer.is_disposed(span.id, class)? {
+            if self.disposed(span.id, class)? {
                 classes.push((class, None));
                 continue;
             }
@@ -226,6 +238,6 @@ impl Desk<'_, Read> {
             verified.map_err(|_| SealError::Corrupt("map and index of an interval disagree"))?;
             classes.push((class, Some(answer)));
         }
-        Ok(IntervalState::Closed { closing, classes })
+        Ok(ToldState::Closed { closing, classes })
     }
 }

@@ -40,8 +40,12 @@ const SELECTIVE: [Field; 7] = [
     Field::Finding,
     Field::Event,
 ];
+/// Where a party stands.
+const PARTY: [Field; 2] = [Field::Sender, Field::Recipient];
 /// Classes that hold trace records.
 const TRACES: [Class; 2] = [Class::Trace, Class::Justice];
+/// Fields of which each value is of few records.
+const IDS: [Field; 3] = [Field::Identificativo, Field::MessageId, Field::Msgid];
 /// Classes with objects too: those that have no trace record stand under their Message-ID, all under what was
 /// remarked of them.
 const WITH_OBJECTS: [Class; 5] = [
@@ -57,6 +61,8 @@ const WITH_OBJECTS: [Class; 5] = [
 pub struct SearchQuery {
     /// Terms, all of which must match.
     pub terms: Vec<(Field, Vec<u8>)>,
+    /// An address that must be the sender or a recipient.
+    pub party: Option<Vec<u8>>,
     /// Event time, from and until (exclusive), milliseconds since 1970.
     pub event: (Option<i64>, Option<i64>),
     /// Time of sequencing, from and until (exclusive).
@@ -69,6 +75,9 @@ impl SearchQuery {
         let mut words = call.to_owned();
         for (field, term) in &self.terms {
             words += &format!(" {field:?}={}", String::from_utf8_lossy(term));
+        }
+        if let Some(party) = &self.party {
+            words += &format!(" Party={}", String::from_utf8_lossy(party));
         }
         let times = [
             ("event from", self.event.0.map(|ms| ms.to_string())),
@@ -86,7 +95,8 @@ impl SearchQuery {
 
     fn matches(&self, shown: &Shown) -> bool {
         let Some(metadata) = &shown.metadata else {
-            return self.terms.is_empty() && self.event == (None, None) && self.in_time(shown);
+            let is_any = self.terms.is_empty() && self.party.is_none();
+            return is_any && self.event == (None, None) && self.in_time(shown);
         };
         let has =
             |(field, term): &(Field, Vec<u8>)| metadata.has_term(*field, &field.normalise(term));
@@ -102,7 +112,11 @@ impl SearchQuery {
             .event
             .1
             .is_none_or(|until| event.is_some_and(|at| at < until));
-        after && before && self.in_time(shown) && self.terms.iter().all(has)
+        let of_party = self.party.as_ref().is_none_or(|party| {
+            let mut fields = PARTY.iter();
+            fields.any(|field| metadata.has_term(*field, &field.normalise(party)))
+        });
+        after && before && of_party && self.in_time(shown) && self.terms.iter().all(has)
     }
 
     /// Whether a term is asked that objects have and their trace records have not.
@@ -331,7 +345,14 @@ impl<A> Desk<'_, A> {
             let mut terms = query.terms.iter();
             terms.find(|(asked, _)| asked == field)
         });
-        most.map(|(field, term)| vec![(*field, term.as_slice())])
+        let most = most.map(|(field, term)| vec![(*field, term.as_slice())]);
+        let party = query.party.as_deref();
+        let party = party.map(|party| PARTY.map(|field| (field, party)).to_vec());
+        // An id is of fewer records than an address, and an address than what was remarked.
+        match &most {
+            Some(terms) if terms.iter().any(|(field, _)| IDS.contains(field)) => most,
+            _ => party.or(most),
+        }
     }
 
     /// The intervals that may hold records of the times asked for, with their leaf indexes.

@@ -99,7 +99,7 @@ pub(super) fn of_item(place: usize, item: &Item, files: &mut Vec<File>) {
     }
 }
 
-fn of_proof(stem: &str, proof: &ProofFile, files: &mut Vec<File>) {
+pub(super) fn of_proof(stem: &str, proof: &ProofFile, files: &mut Vec<File>) {
     const BINARY: &str = "application/octet-stream";
     let record = &proof.record;
     let mut put = |end: &str, media_type, octets| {

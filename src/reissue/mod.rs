@@ -14,19 +14,25 @@
 //! 4. Memory does not grow with the length of an object: it is read in parts, twice.
 //!
 //! # Map
-//! - `material`: what signatures were judged with; `object`: what an object shows by itself; `closed`: what an interval is proven by; `facts`: what the pages tell
-//! - `briefs`: brief receipts against originals; `checks`: the answers; `files`: what lies in the package; `package`: the whole
+//! - `material`: what signatures were judged with; `object`: what an object shows by itself; `closed`: what an interval
+//!   is proven by; `facts`: what the pages tell; `briefs`: brief receipts against originals
+//! - `nothing`: that nothing is held; `completion`: what closings add to a package given before them
+//! - `checks`: the answers; `files`: what lies in the package; `package`: the whole
 
 mod briefs;
 mod checks;
 mod closed;
+mod completion;
 mod facts;
 mod files;
 mod material;
+mod nothing;
 mod object;
 mod package;
 
-pub use package::{Prepared, Reissuer, Wanted};
+pub use completion::{COMPLETED_RECORDS_MAX, Completed, Incomplete};
+pub use nothing::NothingHeld;
+pub use package::{Given, Prepared, Reissuer, Wanted};
 
 use crate::desk::DeskError;
 use crate::record::open::RecordError;
@@ -34,7 +40,7 @@ use crate::seal::SealError;
 use ceralacca_evidence::asic::{AsicError, FinishError};
 use ceralacca_evidence::cades::CadesError;
 use ceralacca_formats::checkpoint::CheckpointError;
-use ceralacca_formats::id::{LeafIndex, UtcMillis};
+use ceralacca_formats::id::{LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::proof::ProofError;
 use ceralacca_pages::PageError;
 
@@ -52,6 +58,28 @@ pub enum ReissueError {
         /// When its interval is to be cut.
         end: UtcMillis,
     },
+    /// Nothing matches, and no map of an interval tells of what was asked: only the absence of an identificativo is
+    /// proven. Ask by that.
+    #[error(
+        "nothing recorded matches, among {size} leaves; absence is proven of an identificativo only"
+    )]
+    NothingFound {
+        /// The leaves that were looked through.
+        size: TreeSize,
+    },
+    /// Nothing matches, and no interval asked of is closed yet: nothing can be proven. Ask again after its end.
+    #[error("nothing recorded matches so far; the first interval asked of ends at {end}")]
+    NothingYet {
+        /// When the first interval is to be cut.
+        end: UtcMillis,
+    },
+    /// A package that is to be completed is none of this log, or was altered. The caller's to look at.
+    #[error("not a package of this log: {0}")]
+    OtherManifest(&'static str),
+    /// A package that is to be completed lacks nothing that is there yet: it is complete, or its intervals are still
+    /// open.
+    #[error("nothing was closed since that the package lacks")]
+    Complete,
     /// The records cannot be shown.
     #[error(transparent)]
     Desk(#[from] DeskError),

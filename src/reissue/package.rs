@@ -5,11 +5,12 @@ use super::closed::{Interval, Intervals};
 use super::facts::{self, Item, instant};
 use super::files::{self, File, Octets};
 use super::material::{self, Sets};
+use super::nothing::NothingHeld;
 use super::object::Examined;
 use super::{ReissueError, briefs, closed};
 use crate::access::Reissue;
 use crate::ambient::Clock;
-use crate::desk::{Archived, Demand, Desk};
+use crate::desk::{Archived, Demand, Desk, Disclosed, Found};
 use crate::seal::{Authorities, EvidenceGroup, Sealer};
 use ceralacca_evidence::asic::{ContainerWriter, Form, Part};
 use ceralacca_evidence::cades::{self, Content};
@@ -30,8 +31,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Names of what the reader has from another source, as the commands have them.
-const ROOTS: &str = "roots.pem";
-const LOG_KEY: &str = "log.vkey";
+pub(super) const ROOTS: &str = "roots.pem";
+pub(super) const LOG_KEY: &str = "log.vkey";
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -48,17 +49,27 @@ pub struct Wanted {
     pub as_folder: bool,
     /// Refuses while an interval concerned is not closed.
     pub sealed_only: bool,
+    /// The name that file or folder will have, for the commands that check it; one of ours otherwise.
+    pub name: Option<String>,
 }
 
 /// Makes packages from one log, for the holder of a permit.
 pub struct Reissuer<'a> {
-    desk: Desk<'a, Reissue>,
-    sealer: &'a Sealer,
-    authorities: &'a Authorities,
-    keys: KeyChain,
+    pub(super) desk: Desk<'a, Reissue>,
+    pub(super) sealer: &'a Sealer,
+    pub(super) authorities: &'a Authorities,
+    pub(super) keys: KeyChain,
     /// Keys of the witnesses in whom the log trusts.
-    witnesses: Vec<VerifierKey>,
-    clock: &'a dyn Clock,
+    pub(super) witnesses: Vec<VerifierKey>,
+    pub(super) clock: &'a dyn Clock,
+}
+
+/// What is given. Its disclosure is recorded.
+pub enum Given<'a> {
+    /// A package.
+    Package(Box<Prepared<'a>>),
+    /// That nothing is held, proven.
+    Nothing(Box<NothingHeld<'a>>),
 }
 
 /// A package, ready to be written. Its disclosure is recorded.
@@ -69,10 +80,11 @@ pub struct Prepared<'a> {
     /// Evidence records, each with the names it covers.
     records: Vec<(Vec<String>, Vec<u8>)>,
     form: Form,
+    as_folder: bool,
     made: UtcMillis,
     /// What the pages say.
     pub report: Report,
-    /// A name for the file.
+    /// The name of the file, with its extension, or of the folder.
     pub name: String,
 }
 
@@ -96,8 +108,28 @@ impl<'a> Reissuer<'a> {
     }
 
     /// Chooses, discloses, examines, answers. Nothing has left when it returns.
-    pub fn prepare(&'a self, wanted: &Wanted) -> Result<Prepared<'a>, ReissueError> {
-        let disclosed = self.desk.disclosed(&wanted.demand)?;
+    ///
+    /// # Errors
+    /// [`ReissueError`]; where nothing is held and no map tells so, [`ReissueError::NothingFound`] or
+    /// [`ReissueError::NothingYet`].
+    pub fn prepare(&'a self, wanted: &Wanted) -> Result<Given<'a>, ReissueError> {
+        match self.desk.disclosed(&wanted.demand)? {
+            Found::Records(disclosed) => {
+                let prepared = self.package(wanted, disclosed)?;
+                Ok(Given::Package(Box::new(prepared)))
+            }
+            Found::Nothing(nothing) => {
+                let nothing = NothingHeld::of(self, wanted, nothing)?;
+                Ok(Given::Nothing(Box::new(nothing)))
+            }
+        }
+    }
+
+    fn package(
+        &'a self,
+        wanted: &Wanted,
+        disclosed: Disclosed,
+    ) -> Result<Prepared<'a>, ReissueError> {
         let shown = self.desk.checkpoint()?.clone();
         let reader = self.desk.engine();
         let records = disclosed.archived.iter().filter_map(Archived::record);
@@ -136,13 +168,18 @@ impl<'a> Reissuer<'a> {
         }
         let made = self.clock.wall();
         let report = self.report(wanted, disclosed.leaf, &items, &intervals, &shown, made);
-        let name = format!("riemissione-{}", disclosed.leaf);
+        let own = format!("riemissione-{}", disclosed.leaf);
+        let name = wanted.name.clone().unwrap_or(match wanted.as_folder {
+            true => own,
+            false => format!("{own}.{}", extension(wanted.form)),
+        });
         let mut prepared = Prepared {
             reissuer: self,
             items,
             files: Vec::new(),
             records: Vec::new(),
             form: wanted.form,
+            as_folder: wanted.as_folder,
             made,
             name,
             report,
@@ -207,7 +244,7 @@ impl<'a> Reissuer<'a> {
         Ok(Some(item))
     }
 
-    fn provider(&self) -> String {
+    pub(super) fn provider(&self) -> String {
         match &self.authorities.process.submitter.name {
             AgentName::Organization(name) => name.clone(),
             AgentName::Person { first, last } => format!("{first} {last}"),
@@ -449,12 +486,11 @@ impl Prepared<'_> {
             })
         });
         let proofs: Vec<_> = proofs.collect();
-        let name = format!("{}.{}", self.name, extension(self.form));
         let text = leggimi(&Package {
             language: wanted.language,
             form: match wanted.as_folder {
                 true => ceralacca_pages::Form::Folder(&self.name),
-                false => ceralacca_pages::Form::Archive(&name),
+                false => ceralacca_pages::Form::Archive(&self.name),
             },
             roots: ROOTS,
             log_key: LOG_KEY,
@@ -511,13 +547,16 @@ impl Prepared<'_> {
         Ok(writer.finish()?)
     }
 
-    /// The name of the file, with its extension.
+    /// The name of the file, with its extension; of what is to be unpacked, that of the ZIP.
     pub fn file_name(&self) -> String {
-        format!("{}.{}", self.name, extension(self.form))
+        match self.as_folder {
+            true => format!("{}.{}", self.name, extension(self.form)),
+            false => self.name.clone(),
+        }
     }
 }
 
-const fn extension(form: Form) -> &'static str {
+pub(super) const fn extension(form: Form) -> &'static str {
     match form {
         Form::AsicE => "asice",
         Form::Zip => "zip",
@@ -525,7 +564,7 @@ const fn extension(form: Form) -> &'static str {
 }
 
 /// The evidence record of the package of an interval as it is now, over those of its files that are taken along.
-fn of_package(interval: &Interval, closed: &closed::Closed) -> (Vec<String>, Vec<u8>) {
+pub(super) fn of_package(interval: &Interval, closed: &closed::Closed) -> (Vec<String>, Vec<u8>) {
     let folder = files::folder_of(interval.span.id);
     let covered = [
         "PIndex.xml.p7m",

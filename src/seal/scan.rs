@@ -19,6 +19,7 @@ use crate::store::{KeyRange, Order, Rows};
 use ceralacca_formats::catalogue::Entry;
 use ceralacca_formats::closing::{ClosedClass, Contents, EventCount};
 use ceralacca_formats::digest::{ContentHasher, Sha256};
+use ceralacca_formats::event;
 use ceralacca_formats::id::{LeafIndex, Origin, TreeSize};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::log_file::{Head, Line};
@@ -33,18 +34,6 @@ use std::collections::BTreeMap;
 
 /// Records opened at a time.
 const BATCH: usize = 2048;
-
-/// Types of event that are counted by name (pec.md 2.3); others are `other`.
-const EVENTS: [&str; 8] = [
-    "accettazione",
-    "avvenuta-consegna",
-    "errore-consegna",
-    "non-accettazione",
-    "posta-certificata",
-    "preavviso-errore-consegna",
-    "presa-in-carico",
-    "rilevazione-virus",
-];
 
 /// Name of a part of a log file.
 pub(super) fn log_name(class: Class, part: u32) -> String {
@@ -218,8 +207,8 @@ impl Scan<'_> {
         };
         let key = identificativo.map(|id| MapKey::of_identificativo(salt, id.as_bytes()));
         let event = match &metadata {
-            Some(metadata) => event(metadata, &opened),
-            None => "other".to_owned(),
+            Some(metadata) => event::counted_as(metadata, opened.leaf.kind),
+            None => event::OTHER.to_owned(),
         };
         let mut line = Vec::with_capacity(opened.canonical.len() + 320);
         match opened.has_own_keys() {
@@ -356,20 +345,6 @@ fn map_failed(error: MapFileError<SealError>) -> SealError {
     match error {
         MapFileError::Storage(error) => error,
         other => SealError::Map(other.to_string()),
-    }
-}
-
-/// The word under which a record is counted.
-fn event(metadata: &Metadata, opened: &Opened) -> String {
-    let Metadata::Trace(trace) = metadata else {
-        return opened.leaf.kind.word().to_owned();
-    };
-    let text = trace.event.as_ref().and_then(|event| event.to_str());
-    let known = EVENTS.iter().find(|event| text == Some(**event));
-    let event = known.copied().unwrap_or("other");
-    match trace.direction.as_ref().and_then(|d| d.to_str()) {
-        Some(direction @ ("emesso" | "ricevuto")) => format!("{event} {direction}"),
-        _ => event.to_owned(),
     }
 }
 

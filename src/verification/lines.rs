@@ -7,12 +7,14 @@
 use super::folder::{Files, Package};
 use super::report::{Ended, Report};
 use super::tree::LEAVES;
-use super::{Documents, FolderError, events};
+use super::{Documents, FolderError};
 use ceralacca_formats::canonical::Text;
 use ceralacca_formats::closing::EventCount;
 use ceralacca_formats::digest::{ContentHasher, Sha256};
+use ceralacca_formats::event;
 use ceralacca_formats::leaf::{Class, LEAF_BYTES, Leaf};
 use ceralacca_formats::log_file::{Head, LINE_BYTES_MAX, Line};
+use ceralacca_formats::metadata::Metadata;
 use ceralacca_formats::tree::LeafHash;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +44,7 @@ fn read(line: &[u8]) -> Result<Read, String> {
     let (event, identificativo) = match &parsed {
         // An object's metadata travel with it: its kind is its word.
         Line::Bare(leaf) => (leaf.kind.word().to_owned(), None),
-        Line::Full { canonical, .. } => events::read(canonical, &leaf),
+        Line::Full { canonical, .. } => counted(canonical, &leaf),
     };
     Ok(Read {
         hash: leaf.hash(),
@@ -50,6 +52,18 @@ fn read(line: &[u8]) -> Result<Read, String> {
         event,
         identificativo,
     })
+}
+
+/// The word under which a record is counted, and the identificativo of a trace record.
+fn counted(canonical: &[u8], leaf: &Leaf) -> (String, Option<Text>) {
+    let Ok(metadata) = Metadata::parse(canonical) else {
+        return (event::OTHER.to_owned(), None);
+    };
+    let word = event::counted_as(&metadata, leaf.kind);
+    match metadata {
+        Metadata::Trace(trace) => (word, trace.identificativo),
+        _ => (word, None),
+    }
 }
 
 /// Reads a log file in batches: its lines without line feeds, checked; `None` where there is none.

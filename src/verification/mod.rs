@@ -17,7 +17,6 @@
 
 mod chain;
 mod closing;
-mod events;
 mod evidence;
 mod folder;
 mod index;

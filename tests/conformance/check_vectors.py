@@ -379,6 +379,17 @@ def canonical(path):
     same(f"{path.name}: canonical", again + "\n", text)
 
 
+def absence(path):
+    """Canonical lines: a closed interval with three classes, an open one."""
+    for line in path.read_text("utf-8").splitlines():
+        told = json.loads(line)
+        same(f"{path.name}: canonical", json.dumps(told, sort_keys=True, separators=(",", ":")), line)
+        closed = told["state"] == "closed"
+        same(f"{path.name}: members", list(told), ["classes", "closing"] * closed + ["end", "interval", "state"])
+        for answer in told.get("classes", []):
+            same(f"{path.name}: class", "disposed" in answer, not {"proof", "salt"} <= set(answer))
+
+
 def catalogue(path):
     canonical(path)
     for file in json.loads(path.read_text("utf-8"))["files"]:
@@ -716,6 +727,8 @@ FILES = {
         "map.txt": interval_map,
         "log-file.jsonl": log_file,
         "closing.json": canonical,
+        "absence-head.json": canonical,
+        "absence.jsonl": absence,
         "catalogue.json": catalogue,
         "export.json": catalogue,
         "add-checkpoint.txt": add_checkpoint,

@@ -7,10 +7,11 @@ use ceralacca::access::{Grant, Principal, Read, Role, Standing, authorize};
 use ceralacca::ambient::Clock;
 use ceralacca::api::{Limits, Principals, Service, v1};
 use ceralacca::archive::{self, Archive, Log};
-use ceralacca::desk::{DeskError, IntervalState};
+use ceralacca::desk::DeskError;
 use ceralacca::ingest::Submission;
 use ceralacca::seal::Probe;
 use ceralacca::store::cf::secret::{SecretKey, Secrets};
+use ceralacca_formats::absence::ToldState;
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{CustodyRecord, Metadata, TraceRecord};
@@ -273,7 +274,7 @@ fn a_class_whose_secret_is_gone_is_said_to_be_disposed_of() {
     }
     house.log().reader().store().commit(&batch).unwrap();
     let found = desk.presence(&asked, 0).unwrap().unwrap();
-    let IntervalState::Closed { classes, .. } = found.state else {
+    let ToldState::Closed { classes, .. } = found.state else {
         panic!("not closed");
     };
     for (class, answer) in &classes {

@@ -1,20 +1,18 @@
 //! The package for a court, over the wire.
 
-use super::Patient;
 use crate::access::{Permit, Reissue};
+use crate::api::patient::Patient;
 use crate::api::v1::get_package_response::Part;
 use crate::api::{CHUNK_BYTES, Service, TERM_BYTES_MAX, status, v1};
 use crate::desk::{Choice, Demand, SearchQuery};
-use crate::reissue::{Prepared, Wanted};
+use crate::reissue::{Given, NothingHeld, Prepared, Wanted};
 use bytes::Bytes;
-use ceralacca_evidence::asic::Form;
+use ceralacca_evidence::asic::{FileName, Form};
 use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::metadata::Field;
 use ceralacca_pages::model::{Capacity, Language};
 use std::io::{ErrorKind, Write};
 use tonic::Status;
-
-pub(super) type Answer = Result<v1::GetPackageResponse, Status>;
 
 /// The longest word about the request, in bytes: it is on the first page.
 const WORDS_BYTES_MAX: usize = 500;
@@ -39,11 +37,7 @@ pub(super) fn wanted(request: v1::GetPackageRequest) -> Result<Wanted, Status> {
         Ok(v1::PackageForm::Folder) => (Form::Zip, true),
         Err(_) => return Err(unknown("form")),
     };
-    let language = match v1::Language::try_from(request.language) {
-        Ok(v1::Language::Unspecified | v1::Language::Italian) => Language::It,
-        Ok(v1::Language::English) => Language::En,
-        Err(_) => return Err(unknown("language")),
-    };
+    let language = language(request.language)?;
     Ok(Wanted {
         demand: Demand {
             choice,
@@ -58,7 +52,34 @@ pub(super) fn wanted(request: v1::GetPackageRequest) -> Result<Wanted, Status> {
         form,
         as_folder,
         sealed_only: request.sealed_only,
+        name: name(request.file_name)?,
     })
+}
+
+/// A name that commands may have in them.
+fn name(text: String) -> Result<Option<String>, Status> {
+    match (text.is_empty(), FileName::new(&text)) {
+        (true, _) => Ok(None),
+        (false, Ok(_)) if !text.contains('/') => Ok(Some(text)),
+        _ => Err(status::invalid(
+            "file_name",
+            "NAME",
+            "not a name of letters, digits, points, lines",
+        )),
+    }
+}
+
+/// The language of pages and commands.
+pub(super) fn language(code: i32) -> Result<Language, Status> {
+    match v1::Language::try_from(code) {
+        Ok(v1::Language::Unspecified | v1::Language::Italian) => Ok(Language::It),
+        Ok(v1::Language::English) => Ok(Language::En),
+        Err(_) => Err(status::invalid(
+            "language",
+            "UNKNOWN_VALUE",
+            "not a known value",
+        )),
+    }
 }
 
 fn words(field: &'static str, text: String) -> Result<String, Status> {
@@ -97,7 +118,15 @@ fn choice(request: &v1::GetPackageRequest) -> Result<Choice, Status> {
             query.terms.push((field, term.as_bytes().to_vec()));
         }
     }
-    match (request.index, query.terms.is_empty()) {
+    if request.party.len() > TERM_BYTES_MAX {
+        let (found, limit) = (request.party.len() as u64, TERM_BYTES_MAX as u64);
+        return Err(status::over_limit("party", found, limit));
+    }
+    if !request.party.is_empty() {
+        query.party = Some(request.party.as_bytes().to_vec());
+    }
+    let is_any = query.terms.is_empty() && query.party.is_none();
+    match (request.index, is_any) {
         (Some(index), true) => Ok(Choice::Index(LeafIndex::new(index))),
         (None, false) => Ok(Choice::Matching(query)),
         (None, true) => Err(status::invalid(
@@ -122,20 +151,48 @@ pub(super) fn give(
     let log = service.log(permit)?;
     let reissuer = log.reissuer(permit).map_err(|_| status::denied())?;
     let reissuer = reissuer.map_err(status::reissue)?;
-    let prepared = reissuer.prepare(wanted).map_err(status::reissue)?;
-    if !sender.send(part(Part::Head(head(&prepared)))) {
+    let given = reissuer.prepare(wanted).map_err(status::reissue)?;
+    let first = match &given {
+        Given::Package(prepared) => Part::Head(head(prepared)),
+        Given::Nothing(nothing) => Part::Nothing(nothing_head(nothing)),
+    };
+    if !sender.send(part(first)) {
         return Err(status::idle());
     }
     let sending = Sending {
         sender,
         piece: Vec::with_capacity(CHUNK_BYTES),
     };
-    let sent = prepared.write(sending).map_err(status::reissue)?;
+    let sent = match &given {
+        Given::Package(prepared) => prepared.write(sending),
+        Given::Nothing(nothing) => nothing.write(sending),
+    };
+    let sent = sent.map_err(status::reissue)?;
     sent.finish().map_err(|_| status::idle())
 }
 
-fn part(part: Part) -> Answer {
-    Ok(v1::GetPackageResponse { part: Some(part) })
+fn nothing_head(nothing: &NothingHeld<'_>) -> v1::NothingHead {
+    let reach = &nothing.reach;
+    let (from, until) = reach.proven.unwrap_or_default();
+    let disposed = reach.disposed.iter();
+    let disposed = disposed.map(|(interval, class)| v1::DisposedUnit {
+        interval_ms: interval.get(),
+        class: class.word().to_owned(),
+    });
+    v1::NothingHead {
+        file_name: nothing.file_name(),
+        intervals: reach.intervals,
+        closed: reach.closed,
+        proven_from_ms: from.get(),
+        proven_until_ms: until.get(),
+        disposed: disposed.collect(),
+        disclosure_leaf: nothing.disclosure().get(),
+        development: nothing.is_development(),
+    }
+}
+
+fn part(part: Part) -> v1::GetPackageResponse {
+    v1::GetPackageResponse { part: Some(part) }
 }
 
 fn head(prepared: &Prepared<'_>) -> v1::PackageHead {

@@ -6,7 +6,8 @@ use super::search::Time;
 use super::v1;
 use super::{Answer, proven, remote, show};
 use anyhow::{Context as _, Result};
-use check::{Checked, Follower, Said};
+use ceralacca_formats::absence::{Checked, Follower, Said};
+use ceralacca_formats::id::UtcMillis;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -64,15 +65,15 @@ impl Told {
     /// From when to when all is proven, milliseconds since 1970.
     fn span(&self) -> Option<(u64, u64)> {
         let closed = self.intervals.iter().take_while(|c| c.closing.is_some());
-        let from = self.intervals.first()?.interval_ms;
-        closed.last().map(|last| (from, last.end_ms))
+        let from = self.intervals.first()?.interval.get();
+        closed.last().map(|last| (from, last.end.get()))
     }
 }
 
 /// Asks, checks and tells.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
-    let key = arguments.key.read()?;
-    let key = key.context("nothing is proven without the log's key: give --key or --key-file")?;
+    let keys = arguments.key.read_chain()?;
+    let keys = keys.context("nothing is proven without the log's key: give --key or --key-file")?;
     let instant = |ms: i64| u64::try_from(ms).unwrap_or(0);
     let from_ms = arguments.from.map_or(0, |time| instant(time.begins()));
     let until_ms = arguments.until.map_or(0, |time| instant(time.ends()));
@@ -85,19 +86,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
             ..v1::GetMapProofRequest::default()
         };
         let mut answers = remote.map_proof(request).await?;
-        let mut follower = Follower::new(&key, &arguments.identificativo);
+        let mut follower = Follower::new(&keys, arguments.identificativo.as_bytes());
         let mut told = Told::default();
         while let Some(answer) = answers.next().await? {
-            match follower.take(&answer, from_ms) {
+            let checked = check::told(&answer).and_then(|told| {
+                let checked = follower.take(&told, UtcMillis::new(from_ms));
+                Ok(checked?)
+            });
+            match checked {
                 Ok(checked) => told.intervals.push(checked),
                 Err(error) => {
-                    let at = show::utc(ceralacca_formats::id::UtcMillis::new(answer.interval_ms));
+                    let at = show::utc(UtcMillis::new(answer.interval_ms));
                     told.why = Some(format!("interval {at}: {}", super::chain(&error)));
                     return Ok(told);
                 }
             }
         }
-        told.why = missing(follower.end_ms(), &told, until_ms);
+        let end_ms = follower.end().map(UtcMillis::get);
+        told.why = missing(end_ms, &told, until_ms);
         Ok(told)
     })?;
     let mut out = std::io::stdout().lock();
@@ -116,9 +122,9 @@ fn missing(end_ms: Option<u64>, told: &Told, until_ms: u64) -> Option<String> {
     let Some(end_ms) = end_ms else {
         return Some("no interval of this time".to_owned());
     };
-    let at = |ms| show::utc(ceralacca_formats::id::UtcMillis::new(ms));
+    let at = |ms| show::utc(UtcMillis::new(ms));
     let open = told.intervals.iter().find_map(|c| match c.said {
-        Said::NotClosed(why) => Some((c.interval_ms, why)),
+        Said::NotClosed(why) => Some((c.interval.get(), why)),
         _ => None,
     });
     match open {
@@ -130,7 +136,7 @@ fn missing(end_ms: Option<u64>, told: &Told, until_ms: u64) -> Option<String> {
 }
 
 fn tell(told: &Told, out: &mut impl Write) -> Result<()> {
-    let at = |ms| show::utc(ceralacca_formats::id::UtcMillis::new(ms));
+    let at = |ms| show::utc(UtcMillis::new(ms));
     for checked in &told.intervals {
         let said = match &checked.said {
             Said::Absent => "ABSENT".to_owned(),
@@ -152,8 +158,8 @@ fn tell(told: &Told, out: &mut impl Write) -> Result<()> {
         writeln!(
             out,
             "{} to {}  {said}{closed}",
-            at(checked.interval_ms),
-            at(checked.end_ms)
+            at(checked.interval.get()),
+            at(checked.end.get())
         )?;
     }
     if let Some(why) = &told.why {
@@ -185,8 +191,8 @@ fn to_json(told: &Told) -> Value {
             Said::NotClosed(why) => ("not-closed", json!({}), json!([]), Some(*why)),
         };
         json!({
-            "interval_ms": checked.interval_ms,
-            "end_ms": checked.end_ms,
+            "interval_ms": checked.interval.get(),
+            "end_ms": checked.end.get(),
             "said": said,
             "closing": checked.closing.map(|(leaf, _)| leaf.get()),
             "records": checked.closing.map(|(_, records)| records),

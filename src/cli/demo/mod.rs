@@ -401,10 +401,7 @@ impl Story {
         self.show(&arguments)?;
         let status = Command::new(&self.program).args(&arguments).status();
         let status = status.context("run a command of this program")?;
-        let expected = match expected {
-            Answer::Yes => 0,
-            Answer::No => 1,
-        };
+        let expected = i32::from(expected.status());
         ensure!(
             status.code() == Some(expected),
             "this command ended with {status}, not with status {expected}"

@@ -7,13 +7,13 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A folder, with the names of all files below it.
-pub(super) struct Folder {
+pub(in crate::cli) struct Folder {
     path: PathBuf,
     names: Vec<String>,
 }
 
 impl Folder {
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(in crate::cli) fn open(path: &Path) -> Result<Self> {
         let mut names = Vec::new();
         list(path, "", &mut names)?;
         names.sort();

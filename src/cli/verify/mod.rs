@@ -1,4 +1,5 @@
-//! `verify`: checks the proof file of one record, or a package that was given again, offline.
+//! `verify`: checks the proof file of one record, a package that was given again, or the proof that nothing is held,
+//! offline.
 //!
 //! A proof needs the log's key and nothing else. A package (`package`) is checked part by part with the anchors given;
 //! what has none is not checked, and said so.
@@ -6,12 +7,15 @@
 //! The library says whether a file verifies ([`ProofFile::verify`]); the checks shown here are its own, in its
 //! order, told apart by the error it gives.
 
+mod absence;
 mod anchors;
 mod closings;
 mod folder;
 mod package;
 mod parts;
 mod tree;
+
+pub(super) use folder::Folder;
 
 use super::{Answer, rotations, show};
 use anyhow::{Context as _, Result, anyhow, bail};

@@ -5,6 +5,7 @@
 //! 2. Goes on after a failure: every part that is wrong is named.
 //! 3. "Verified" is said only where nothing failed and all that everything rests on was checked.
 
+use super::absence;
 use super::anchors::Anchors;
 use super::folder::Folder;
 use super::parts::Parts;
@@ -162,6 +163,18 @@ fn checks(
                 .collect(),
         ),
     };
+    if absence::is_one(files) {
+        let mut children = vec![container];
+        let parts = Parts {
+            files: &mut *files,
+            verified: &verified,
+            anchors,
+            keys,
+        };
+        children.extend(parts.signatures());
+        children.extend(absence::checks(files, keys)?);
+        return Ok(Node::group(name, children));
+    }
     let mut parts = Parts {
         files,
         verified: &verified,

@@ -156,6 +156,7 @@ fn search(log: &Log, field: Field, term: &[u8]) -> Vec<u64> {
     let permit = access::authorize::<access::Search>(&principal, log.id(), now).unwrap();
     let desk = log.desk(&permit).unwrap();
     let query = SearchQuery {
+        party: None,
         terms: vec![(field, term.to_vec())],
         event: (None, None),
         recorded: (None, None),

@@ -2,11 +2,15 @@
 
 mod cases;
 mod checks;
+mod completed;
 mod court;
 mod flips;
 mod forged;
+mod house;
 mod leggimi;
+mod nothing;
 mod refusals;
+mod served;
 mod witnesses;
 mod years;
 
@@ -16,7 +20,7 @@ use ceralacca::access::{self, Grant, Principal, Reissue, Role, Standing};
 use ceralacca::archive::Log;
 use ceralacca::desk::{Choice, Demand, SearchQuery};
 use ceralacca::ingest::Declared;
-use ceralacca::reissue::{ReissueError, Wanted};
+use ceralacca::reissue::{Given, ReissueError, Wanted};
 use ceralacca::seal::Probe;
 use ceralacca::trust::{Bundle, Item, What};
 use ceralacca_evidence::asic::Form;
@@ -137,7 +141,9 @@ impl Court {
     fn prepared(&self, wanted: &Wanted, standing: Standing) -> Result<Made, ReissueError> {
         let permit = self.permit(standing);
         let reissuer = self.log.reissuer(&permit).unwrap()?;
-        let prepared = reissuer.prepare(wanted)?;
+        let Given::Package(prepared) = reissuer.prepare(wanted)? else {
+            panic!("nothing is held");
+        };
         Ok(Made {
             octets: prepared.write(Vec::new())?,
             name: prepared.file_name(),
@@ -186,6 +192,7 @@ fn wanted(field: Field, term: &str) -> Wanted {
         form: Form::AsicE,
         as_folder: false,
         sealed_only: false,
+        name: None,
     }
 }
 

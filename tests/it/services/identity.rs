@@ -239,6 +239,13 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             };
             clients.reissue.get_package(request).await.map(drop)
         }
+        "ceralacca.v1.Reissue/CompletePackage" => {
+            let request = v1::CompletePackageRequest {
+                log,
+                ..v1::CompletePackageRequest::default()
+            };
+            clients.reissue.complete_package(request).await.map(drop)
+        }
         "ceralacca.v1.Operations/GetStatus" => {
             let request = v1::GetStatusRequest {};
             let answer = clients.operations.get_status(request).await?;
@@ -346,7 +353,7 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
     // The sum of the table of RPC by role: it changes with the table only.
     assert_eq!(
         allowed,
-        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 2 * 2 + 4 + 1 + 2 + 3 + 2 * 3
+        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 3 * 2 + 4 + 1 + 2 + 3 + 2 * 3
     );
     house.served.stop_and_check();
 }
