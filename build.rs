@@ -3,7 +3,7 @@
 use prost::Message;
 use std::path::PathBuf;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "ceralacca/v1/record.proto",
     "ceralacca/v1/submission.proto",
     "ceralacca/v1/audit.proto",
@@ -11,6 +11,7 @@ const FILES: [&str; 7] = [
     "ceralacca/v1/reissue.proto",
     "ceralacca/v1/operations.proto",
     "ceralacca/v1/preservation.proto",
+    "ceralacca/v1/disposal.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -11,6 +11,7 @@ use crate::audit::{ReadError, Reader};
 use crate::custody::Custodian;
 use crate::desk::{Desk, Packages};
 use crate::disclosure::Disclosures;
+use crate::disposal::{self, DisposalRules, Disposer, Overview};
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{self, KeyError, Keyring};
 use crate::reissue::{ReissueError, Reissuer};
@@ -44,6 +45,7 @@ use ceralacca_formats::proof::ProofFile;
 use ceralacca_formats::rotation::{RotationError, follow};
 use ceralacca_formats::secret::MasterKey;
 use ceralacca_formats::tree::RootHash;
+use ceralacca_retention::StoreKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,6 +116,8 @@ pub struct Settings {
     pub witnesses: Option<Rule>,
     /// Who signs and stamps; none where intervals are cut and not closed.
     pub authorities: Option<Authorities>,
+    /// Terms, grace and sizes of disposals.
+    pub disposal: DisposalRules,
 }
 
 impl Settings {
@@ -136,6 +140,7 @@ impl Default for Settings {
             justice: BTreeSet::new(),
             witnesses: None,
             authorities: None,
+            disposal: DisposalRules::default(),
         }
     }
 }
@@ -148,9 +153,35 @@ pub fn init(
     master: &MasterKey,
     settings: &Settings,
 ) -> Result<VerifierKey, ArchiveError> {
+    init_as(
+        directory,
+        log,
+        origin,
+        master,
+        settings,
+        StoreKind::Production,
+    )
+}
+
+/// The same, of a log for one purpose or the other: that is fixed here, and nothing changes it later. In a development log
+/// the embedded time-stamping authority is enough to dispose of records.
+pub fn init_as(
+    directory: &Path,
+    log: &LogId,
+    origin: &Origin,
+    master: &MasterKey,
+    settings: &Settings,
+    kind: StoreKind,
+) -> Result<VerifierKey, ArchiveError> {
     let directory = LogDirectory::create(directory)?;
     let store = RocksStore::open(&directory.database(), Mode::Create)?;
     let signer = found(&store, log, origin, master, &*settings.entropy)?;
+    if kind == StoreKind::Development {
+        let mut batch = Batch::new();
+        let row = StateRow::Development;
+        batch.put::<State>(&row.key(), &row);
+        store.commit(&batch)?;
+    }
     drop(store);
     let empty = Checkpoint::sign(&signer, origin, TreeSize::default(), RootHash::empty())?;
     directory.write_checkpoint(empty.note())?;
@@ -206,6 +237,8 @@ pub struct LogState {
     pub scrubbed: UtcMillis,
     /// Damages that the scrub found: in the round under way, or in the last one if that found more.
     pub damaged: u64,
+    /// Disposals: overdue, open, under way, done.
+    pub disposals: Overview,
 }
 
 /// A rotation of a log's key, in force.
@@ -232,6 +265,7 @@ pub struct Log {
     ingest: Ingest,
     scrub: Scrub,
     sealer: Sealer,
+    disposer: Disposer,
     authorities: Option<Authorities>,
     clock: Arc<dyn Clock>,
     swept_uploads: u64,
@@ -285,10 +319,20 @@ impl Log {
             reader.clone(),
             Arc::clone(&sequencer),
             identity.origin.clone(),
-            packages,
+            packages.clone(),
             Arc::clone(&settings.clock),
             Arc::clone(&settings.entropy),
         );
+        let parts = disposal::Parts {
+            reader: reader.clone(),
+            sequencer: Arc::clone(&sequencer),
+            origin: identity.origin.clone(),
+            packages,
+            clock: Arc::clone(&settings.clock),
+            entropy: Arc::clone(&settings.entropy),
+            trace: settings.trace_class(&identity.log),
+        };
+        let disposer = Disposer::open(parts, settings.disposal)?;
         let ingest = Ingest::new(
             Arc::clone(&sequencer),
             reader.clone(),
@@ -313,6 +357,7 @@ impl Log {
             ingest,
             scrub,
             sealer,
+            disposer,
             authorities: settings.authorities.clone(),
             clock: Arc::clone(&settings.clock),
             swept_uploads,
@@ -444,6 +489,7 @@ impl Log {
             witnesses: self.witnessed.states(),
             scrubbed: scrub.finished,
             damaged: scrub.damaged.max(scrub.last_damaged),
+            disposals: self.disposer.overview(),
         })
     }
 
@@ -500,6 +546,17 @@ impl Log {
         probe: &Probe,
     ) -> Result<Option<Renewed>, SealError> {
         self.sealer.renew_next(rules, stamper, probe)
+    }
+
+    /// Disposals of it, for the holder of a permit for this log; what changes something asks for its own permit again.
+    pub fn disposals<A>(&self, permit: &Permit<A>) -> Result<&Disposer, Denied> {
+        self.check(permit)?;
+        Ok(&self.disposer)
+    }
+
+    /// What of it is disposed of, and is to be: for the service itself, which takes the steps that are due.
+    pub fn disposer(&self) -> &Disposer {
+        &self.disposer
     }
 
     /// Who signs and stamps for it; none where none is configured.

@@ -5,10 +5,13 @@
 //!    in one synced batch.
 //! 2. The log's key is replaced in two batches: one has the seed of the next key and the leaf that says so, the
 //!    other puts it in force. Between them a rotation is under way, and opening the log completes it.
-//! 3. Unwrapped secrets live in memory only, at most [`CACHED_MAX`] classes of them beside the open
+//! 3. A class secret that was destroyed is forgotten at once, and not learned again from a row that was read before
+//!    ([`Keyring::forget`]).
+//! 4. Unwrapped secrets live in memory only, at most [`CACHED_MAX`] classes of them beside the open
 //!    interval's, and are wiped when dropped.
 
 use crate::ambient::{Entropy, draw};
+use crate::store::cf::held::HeldCopy;
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::cf::state::{Rotation, State, StateKey, StateRow};
 use crate::store::{Batch, Rows, Store, StoreError};
@@ -21,8 +24,8 @@ use ceralacca_formats::rotation::{KeyChain, ROTATIONS_MAX, RotationFlaw};
 use ceralacca_formats::secret::{
     ClassSecret, LogKey, MasterKey, RecordNonce, SecretUse, SigningSeed, Subkeys,
 };
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Unwrapped class secrets kept in memory: some ten intervals of all classes.
 pub const CACHED_MAX: usize = 64;
@@ -68,7 +71,17 @@ pub enum KeyError {
 pub struct Keyring {
     log_key: LogKey,
     origin_sha256: Sha256,
-    cached: Mutex<BTreeMap<(IntervalId, Class), Arc<Subkeys>>>,
+    cached: Mutex<Cached>,
+}
+
+/// Whose secret: a class of an interval, as it was sealed (0) or as it was carried over under a hold.
+type Whose = (IntervalId, Class, u32);
+
+#[derive(Default)]
+struct Cached {
+    keys: BTreeMap<Whose, Arc<Subkeys>>,
+    /// Destroyed while this process runs.
+    destroyed: BTreeSet<Whose>,
 }
 
 impl Keyring {
@@ -232,27 +245,72 @@ impl Keyring {
         interval: IntervalId,
         class: Class,
     ) -> Result<Arc<Subkeys>, KeyError> {
-        let key = (interval, class);
-        // The map is consistent whatever panicked while it was locked: it is only ever inserted into.
-        let lock = || self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keys) = lock().get(&key) {
+        let what = "a class";
+        let (row, of) = (
+            SecretKey::Class(interval, class),
+            class_use(interval, class),
+        );
+        self.subkeys(store, (interval, class, 0), row, of, what)
+    }
+
+    /// The subkeys of records carried over under a hold.
+    pub fn held(&self, store: &dyn Store, copy: HeldCopy) -> Result<Arc<Subkeys>, KeyError> {
+        let whose = (copy.interval, copy.class, copy.carried);
+        let what = "records under hold";
+        self.subkeys(store, whose, SecretKey::Held(copy), held_use(copy), what)
+    }
+
+    /// Draws the secret of records to be carried over under a hold; its wrapped row is added to `batch`.
+    pub fn create_held(&self, copy: HeldCopy, entropy: &dyn Entropy, batch: &mut Batch) {
+        let secret = ClassSecret::from_bytes(draw(entropy));
+        let nonce = RecordNonce::from_bytes(draw(entropy));
+        let wrapped =
+            self.log_key
+                .wrap_class_secret(&secret, &self.origin_sha256, held_use(copy), nonce);
+        batch.put::<Secrets>(&SecretKey::Held(copy), &wrapped);
+    }
+
+    fn subkeys(
+        &self,
+        store: &dyn Store,
+        whose: Whose,
+        row: SecretKey,
+        of: SecretUse,
+        what: &'static str,
+    ) -> Result<Arc<Subkeys>, KeyError> {
+        if let Some(keys) = self.lock().keys.get(&whose) {
             return Ok(Arc::clone(keys));
         }
-        let what = "a class";
-        let row = store.read::<Secrets>(&SecretKey::Class(interval, class))?;
-        let wrapped = row.ok_or(KeyError::Missing { what })?;
+        let wrapped = store.read::<Secrets>(&row)?;
+        let wrapped = wrapped.ok_or(KeyError::Missing { what })?;
         let secret = self
             .log_key
-            .unwrap_class_secret(&wrapped, &self.origin_sha256, class_use(interval, class))
+            .unwrap_class_secret(&wrapped, &self.origin_sha256, of)
             .map_err(|source| KeyError::Wrapped { what, source })?;
         let keys = Arc::new(Subkeys::new(&secret));
-        let mut cached = lock();
-        if cached.len() >= CACHED_MAX {
-            // The oldest interval is the one least likely to be asked for again.
-            cached.pop_first();
+        let mut cached = self.lock();
+        if cached.destroyed.contains(&whose) {
+            return Err(KeyError::Missing { what });
         }
-        cached.insert(key, Arc::clone(&keys));
+        if cached.keys.len() >= CACHED_MAX {
+            // The oldest interval is the one least likely to be asked for again.
+            cached.keys.pop_first();
+        }
+        cached.keys.insert(whose, Arc::clone(&keys));
         Ok(keys)
+    }
+
+    /// Forgets a secret whose row was destroyed: of a class as it was sealed (0), or as it was carried over.
+    pub fn forget(&self, interval: IntervalId, class: Class, carried: u32) {
+        let mut cached = self.lock();
+        let whose = (interval, class, carried);
+        cached.destroyed.insert(whose);
+        cached.keys.remove(&whose);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cached> {
+        // The maps are consistent whatever panicked while they were locked.
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -346,6 +404,14 @@ fn hold_use(hold: LeafIndex, step: u8) -> SecretUse {
     SecretUse::HoldDetail {
         hold: hold.get(),
         step,
+    }
+}
+
+fn held_use(copy: HeldCopy) -> SecretUse {
+    SecretUse::Held {
+        interval: copy.interval.get(),
+        class: copy.class,
+        carried: copy.carried,
     }
 }
 

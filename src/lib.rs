@@ -16,6 +16,7 @@
 //! - [`trust`]: what signatures are judged with
 //! - [`ingest`], [`desk`]: what is submitted, and what is shown, each with a permit
 //! - [`seal`]: the closing of intervals
+//! - [`disposal`]: what the rule of time allows, carried out
 //! - [`tiles`]: what is open to everybody: checkpoint and hash tiles
 //! - [`archive`]: one log, opened; many in one process
 //! - [`rebuild`]: a log built again from packages, contents and secrets
@@ -51,6 +52,7 @@ pub mod cosigning;
 pub mod custody;
 pub mod desk;
 pub mod disclosure;
+pub mod disposal;
 pub mod holds;
 pub mod index;
 pub mod ingest;

@@ -72,6 +72,12 @@ pub trait Stamper: Send + Sync {
     /// A fresh token over the imprint.
     fn stamp(&self, imprint: &Imprint) -> Result<Stamped, StampError>;
 
+    /// A fresh token over the imprint of each authority, and why of those that gave none: what proves the time is more
+    /// than one of them.
+    fn stamp_each(&self, imprint: &Imprint) -> Vec<Result<Stamped, StampError>> {
+        vec![self.stamp(imprint)]
+    }
+
     /// Whether nothing but the embedded development authority is configured.
     fn is_development(&self) -> bool;
 }

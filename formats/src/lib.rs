@@ -18,7 +18,8 @@
 //! - [`tree`], [`tile`], [`oracle`]: RFC 9162 shape, proofs, strict verification; rs_merkle beside it
 //! - [`map`]: which identificativi an interval holds, and which not
 //! - [`log_file`], [`catalogue`], [`closing`]: the files of a closed interval, and the leaf that closes it;
-//!   [`export`]: what a log is rebuilt from beside them; [`renewal`]: the leaf that says that its evidence was renewed
+//!   [`export`]: what a log is rebuilt from beside them; [`renewal`]: the leaf that says that its evidence was renewed;
+//!   [`disposal`], [`disposal_certificate`]: the leaves of what is gone, and what is signed of it
 //! - [`hold`]: the leaves that say that disposal was suspended, and no longer is
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
@@ -47,6 +48,8 @@ pub mod checkpoint;
 pub mod closing;
 pub mod cosignature;
 pub mod digest;
+pub mod disposal;
+pub mod disposal_certificate;
 pub mod encrypt;
 pub mod event;
 pub mod export;

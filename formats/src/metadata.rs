@@ -13,10 +13,15 @@
 use crate::canonical::{CanonicalError, Integer, ObjectReader, ObjectWriter, Text};
 use crate::closing::{Closing, INTERVAL_CLOSED};
 use crate::digest::Sha256;
+use crate::disposal::{
+    DISPOSAL_APPROVAL, DISPOSAL_COMPLETED, DISPOSAL_INTENT, DISPOSAL_WITHDRAWN, DisposalApproval,
+    DisposalCompleted, DisposalIntent, read_withdrawn, write_withdrawn,
+};
 use crate::hold::{
     ActDetail, HOLD_RELEASE_PROPOSED, HOLD_RELEASED, HOLD_SET, HoldPlaced, HoldReleaseProposed,
     HoldReleased,
 };
+use crate::id::LeafIndex;
 use crate::renewal::{EVIDENCE_RENEWED, EvidenceRenewed};
 use crate::source::{LogFile, Migrated, SourceLine, TimeStamp};
 use std::borrow::Cow;
@@ -193,6 +198,8 @@ pub enum CustodyRecord {
         log_epoch: u32,
         /// Name and version of the software.
         software: Text,
+        /// `development` in the first leaf of a log that was initialised to try the archive out: fixed for its life.
+        store: Option<Text>,
     },
     /// The wall clock stepped against the monotone one, or was behind or far beyond the log at start.
     ClockStep {
@@ -272,8 +279,18 @@ pub enum CustodyRecord {
         /// Size of the largest checkpoint that it was held against; none where none was known.
         known: Option<Integer>,
     },
+    /// Units are to be disposed of (`disposal`).
+    DisposalIntent(DisposalIntent),
+    /// An intent was given up; its leaf.
+    DisposalWithdrawn(LeafIndex),
+    /// A principal approved an intent; the leaf after this one says who.
+    DisposalApproval(DisposalApproval),
+    /// A unit is gone.
+    DisposalCompleted(Box<DisposalCompleted>),
 }
 
+/// What the first leaf of a log says that was initialised to try the archive out.
+pub const DEVELOPMENT: &str = "development";
 /// The type of event under which the index finds every [`CustodyRecord::TrustSet`].
 pub const TRUST_SET: &str = "trust-set";
 /// The type of event under which the index finds every [`CustodyRecord::KeyRotation`].
@@ -296,7 +313,8 @@ pub enum Metadata {
     ActDetail(ActDetail),
     /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
     /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`, `"interval-closed"`, `"evidence-renewed"`,
-    /// `"stamp-outage"`, `"restored"`, `"hold-set"`, `"hold-release-proposed"`, `"hold-released"`.
+    /// `"stamp-outage"`, `"restored"`, `"hold-set"`, `"hold-release-proposed"`, `"hold-released"`, `"disposal-intent"`,
+    /// `"disposal-withdrawn"`, `"disposal-approval"`, `"disposal-completed"`.
     Custody(CustodyRecord),
 }
 
@@ -522,10 +540,12 @@ impl CustodyRecord {
             Self::Epoch {
                 log_epoch,
                 software,
+                store,
             } => {
                 w.integer("log_epoch", Integer::from(*log_epoch));
                 w.integer("schema", schema);
                 w.text("software", software.as_bytes());
+                w.maybe_text("store", store.as_ref());
                 w.text("type", b"epoch");
             }
             Self::ClockStep { step_ms } => {
@@ -606,6 +626,10 @@ impl CustodyRecord {
                 w.integer("size", *size);
                 w.text("type", RESTORED.as_bytes());
             }
+            Self::DisposalIntent(intent) => intent.write(w, schema),
+            Self::DisposalWithdrawn(intent) => write_withdrawn(*intent, w, schema),
+            Self::DisposalApproval(approval) => approval.write(w, schema),
+            Self::DisposalCompleted(completed) => completed.write(w, schema),
         }
     }
 
@@ -618,6 +642,7 @@ impl CustodyRecord {
             Ok(Self::Epoch {
                 log_epoch: u32::try_from(log_epoch).map_err(|_| "log_epoch")?,
                 software: r.text("software")?.ok_or("software")?,
+                store: r.text("store")?,
             })
         };
         let disclosure = |r: &mut ObjectReader| {
@@ -673,6 +698,13 @@ impl CustodyRecord {
                     known,
                 })
             })),
+            DISPOSAL_INTENT => Some(DisposalIntent::read(r).map(Self::DisposalIntent)),
+            DISPOSAL_WITHDRAWN => Some(read_withdrawn(r).map(Self::DisposalWithdrawn)),
+            DISPOSAL_APPROVAL => Some(DisposalApproval::read(r).map(Self::DisposalApproval)),
+            DISPOSAL_COMPLETED => {
+                let completed = DisposalCompleted::read(r);
+                Some(completed.map(|completed| Self::DisposalCompleted(Box::new(completed))))
+            }
             "disclosure" => Some(disclosure(r)),
             "trust-item" => Some(trust_item(r)),
             TRUST_SET => Some(LeafRange::read(r, "items").map(|items| Self::TrustSet { items })),
@@ -799,6 +831,17 @@ impl Metadata {
             }
             Self::Custody(CustodyRecord::Restored { .. }) => {
                 take(Field::Event, RESTORED.as_bytes());
+            Self::Custody(CustodyRecord::DisposalIntent(_)) => {
+                take(Field::Event, DISPOSAL_INTENT.as_bytes());
+            }
+            Self::Custody(CustodyRecord::DisposalWithdrawn(_)) => {
+                take(Field::Event, DISPOSAL_WITHDRAWN.as_bytes());
+            }
+            Self::Custody(CustodyRecord::DisposalApproval(_)) => {
+                take(Field::Event, DISPOSAL_APPROVAL.as_bytes());
+            }
+            Self::Custody(CustodyRecord::DisposalCompleted(_)) => {
+                take(Field::Event, DISPOSAL_COMPLETED.as_bytes());
             }
             Self::DisclosureDetail(_)
             | Self::MigrationDetail(_)
@@ -1026,6 +1069,7 @@ mod tests {
             Metadata::Custody(CustodyRecord::Epoch {
                 log_epoch: 3,
                 software: "ceralacca 0.1.0".into(),
+                store: Some("development".into()),
             }),
             Metadata::Custody(CustodyRecord::ClockStep {
                 step_ms: number(-400_000),

@@ -173,6 +173,7 @@ fn each_defect_of_a_rotation_has_its_name_and_the_same_without_it_is_followed() 
     let epoch = Metadata::Custody(CustodyRecord::Epoch {
         log_epoch: 1,
         software: "ceralacca 0.1.0".into(),
+        store: None,
     });
     assert_eq!(flaw(|r| r.metadata = epoch), Some(RotationFlaw::Record));
     let content = ContentDigest {

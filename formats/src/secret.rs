@@ -221,6 +221,15 @@ pub enum SecretUse {
         /// Which act: the code of its row.
         step: u8,
     },
+    /// The secret of records carried over under a hold, under the log key.
+    Held {
+        /// Start of the interval, milliseconds since 1970.
+        interval: u64,
+        /// Class of the records.
+        class: Class,
+        /// How often they were carried over, from 1.
+        carried: u32,
+    },
 }
 
 impl SecretUse {
@@ -239,6 +248,17 @@ impl SecretUse {
                 let mut bytes = vec![4];
                 bytes.extend(hold.to_be_bytes());
                 bytes.push(step);
+                bytes
+            }
+            Self::Held {
+                interval,
+                class,
+                carried,
+            } => {
+                let mut bytes = vec![5];
+                bytes.extend(interval.to_be_bytes());
+                bytes.extend(class.code().to_be_bytes());
+                bytes.extend(carried.to_be_bytes());
                 bytes
             }
         }

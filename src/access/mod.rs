@@ -100,11 +100,19 @@ pub enum ActName {
     Release,
     /// See holds, and who set them under which act.
     Holds,
+    /// Plan a disposal, and record the intent of it.
+    Dispose,
+    /// Approve an intent of disposal: two different principals.
+    Approve,
+    /// Give an intent of disposal up.
+    Withdraw,
+    /// See what was disposed of and is to be, and the certificates.
+    Disposals,
 }
 
 impl ActName {
     /// Every act.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Submit,
         Self::Checkpoint,
         Self::Prove,
@@ -119,6 +127,10 @@ impl ActName {
         Self::Hold,
         Self::Release,
         Self::Holds,
+        Self::Dispose,
+        Self::Approve,
+        Self::Withdraw,
+        Self::Disposals,
     ];
 
     /// The roles that allow it, the plainest first: the first one that a principal has is recorded.
@@ -136,6 +148,10 @@ impl ActName {
             Self::Preserve => &[Provider, Operator, Auditor],
             Self::Hold | Self::Release => &[Provider, Approver],
             Self::Holds => &[Provider, Auditor, Approver],
+            Self::Dispose => &[Operator],
+            Self::Approve => &[Approver],
+            Self::Withdraw => &[Operator, Approver],
+            Self::Disposals => &[Provider, Auditor, Operator, Approver],
         }
     }
 }
@@ -185,7 +201,15 @@ acts! {
     /// [`ActName::Release`].
     Release,
     /// [`ActName::Holds`].
-    Holds
+    Holds,
+    /// [`ActName::Dispose`].
+    Dispose,
+    /// [`ActName::Approve`].
+    Approve,
+    /// [`ActName::Withdraw`].
+    Withdraw,
+    /// [`ActName::Disposals`].
+    Disposals
 }
 
 /// What an act of a court allows its bearer to see.
@@ -458,6 +482,10 @@ mod tests {
                 allows::<Hold>(role),
                 allows::<Release>(role),
                 allows::<Holds>(role),
+                allows::<Dispose>(role),
+                allows::<Approve>(role),
+                allows::<Withdraw>(role),
+                allows::<Disposals>(role),
             ];
             let expected = ActName::ALL.map(|act| act.roles().contains(&role));
             assert_eq!(found, expected, "{role:?}");

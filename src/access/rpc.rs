@@ -32,6 +32,16 @@ pub const RPCS: &[(&str, ActName)] = &[
     ("ceralacca.v1.Operations/GetTotals", ActName::Totals),
     ("ceralacca.v1.Preservation/ListIntervals", ActName::Preserve),
     ("ceralacca.v1.Preservation/StreamFile", ActName::Preserve),
+    ("ceralacca.v1.Disposal/PlanDisposal", ActName::Dispose),
+    ("ceralacca.v1.Disposal/IntendDisposal", ActName::Dispose),
+    ("ceralacca.v1.Disposal/ApproveDisposal", ActName::Approve),
+    ("ceralacca.v1.Disposal/WithdrawDisposal", ActName::Withdraw),
+    ("ceralacca.v1.Disposal/ListIntents", ActName::Disposals),
+    ("ceralacca.v1.Disposal/ListDisposals", ActName::Disposals),
+    (
+        "ceralacca.v1.Disposal/GetDisposalCertificate",
+        ActName::Disposals,
+    ),
 ];
 
 /// The act of an RPC.

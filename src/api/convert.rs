@@ -8,6 +8,7 @@ use crate::store::Order;
 use bytes::Bytes;
 use ceralacca_formats::acknowledgement::{AcknowledgedRecord, Acknowledgement, Level};
 use ceralacca_formats::canonical::{Integer, Text};
+use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::metadata::{Field, Metadata, Recipient, TraceRecord};
 use ceralacca_pec::brief::{Input, Outcome};
@@ -183,6 +184,16 @@ pub(super) fn search(request: v1::SearchRequest) -> Result<(SearchQuery, Order),
         }
     };
     Ok((query, order))
+}
+
+/// A unit of disposal.
+pub(super) fn disposal_unit(unit: DisposalUnit) -> v1::DisposalUnit {
+    v1::DisposalUnit {
+        interval_ms: unit.interval.get(),
+        // The codes on the wire are those of the leaf; a test holds them together.
+        retention_class: i32::from(unit.class.code()),
+        carried: unit.carried,
+    }
 }
 
 /// A record as it is shown.

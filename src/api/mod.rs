@@ -17,6 +17,7 @@ mod auth;
 mod blocking;
 mod convert;
 mod cut;
+mod disposal;
 mod import;
 mod metrics;
 mod operations;
@@ -213,6 +214,7 @@ impl Service {
         add!(v1::reissue_server::ReissueServer);
         add!(v1::operations_server::OperationsServer);
         add!(v1::preservation_server::PreservationServer);
+        add!(v1::disposal_server::DisposalServer);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)

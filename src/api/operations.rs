@@ -57,6 +57,15 @@ impl Rpc for Service {
                     witnesses: state.witnesses.iter().map(witness).collect(),
                     scrubbed_ms: state.scrubbed.get(),
                     damaged: state.damaged,
+                    overdue: state.disposals.overdue,
+                    overdue_interval_ms: state
+                        .disposals
+                        .oldest
+                        .map_or(0, |(unit, _)| unit.interval.get()),
+                    disposal_intents: state.disposals.open,
+                    disposals_under_way: state.disposals.under_way,
+                    disposals: state.disposals.gone,
+                    disposed_bytes: state.disposals.freed_bytes,
                 })
             };
             permits

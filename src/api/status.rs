@@ -7,6 +7,7 @@ use crate::archive::MigrationError;
 use crate::audit::ReadError;
 use crate::custody::CustodyError;
 use crate::desk::{DeskError, TokenError};
+use crate::disposal::DisposalError;
 use crate::ingest::IngestError;
 use crate::record::open::RecordError;
 use crate::record::upload::RestageError;
@@ -16,7 +17,7 @@ use crate::sequencer::SubmitError;
 use crate::store::StoreError;
 use ceralacca_evidence::asic::AsicError;
 use ceralacca_formats::sample::SampleError;
-use ceralacca_retention::{HoldError, PrincipalError};
+use ceralacca_retention::{HoldError, PrincipalError, Refusal};
 use std::time::Duration;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -468,6 +469,72 @@ fn package(error: SealError) -> Status {
         other => {
             tracing::error!(error = chain(&other), "read a package");
             damaged("the package of the interval is not what was closed: an alarm".to_owned())
+        }
+    }
+}
+
+/// Nothing seals or stamps here.
+pub(super) fn no_authorities() -> Status {
+    let message = "no seal key and no time-stamping authority is configured".to_owned();
+    with(Code::FailedPrecondition, "NO_AUTHORITIES", message, &[])
+}
+
+/// There is no certificate of a unit.
+pub(super) fn not_certified() -> Status {
+    let message = "the unit is not gone, or its certificate is not issued yet".to_owned();
+    with(Code::NotFound, "NO_DISPOSAL_CERTIFICATE", message, &[])
+}
+
+pub(super) fn disposal(error: DisposalError) -> Status {
+    let message = chain(&error);
+    let precondition = Code::FailedPrecondition;
+    match error {
+        DisposalError::NotProven(_)
+        | DisposalError::NothingSealed
+        | DisposalError::ClockUnknown => with(precondition, "TIME_NOT_PROVEN", message, &[]),
+        DisposalError::NothingDue => with(precondition, "NOTHING_DUE", message, &[]),
+        DisposalError::Refused(Refusal::SameTwice)
+        | DisposalError::Principal(PrincipalError::SameTwice) => {
+            with(Code::PermissionDenied, "SAME_PRINCIPAL", message, &[])
+        }
+        DisposalError::Refused(_) => with(precondition, "REFUSED", message, &[]),
+        DisposalError::NoIntent(intent) => {
+            let numbers = [("intent", intent.get())];
+            with(Code::NotFound, "INTENT_UNKNOWN", message, &numbers)
+        }
+        DisposalError::Settled(intent) => {
+            let numbers = [("intent", intent.get())];
+            with(precondition, "INTENT_SETTLED", message, &numbers)
+        }
+        DisposalError::OtherHash(intent) => {
+            let numbers = [("intent", intent.get())];
+            with(precondition, "OTHER_INTENT", message, &numbers)
+        }
+        DisposalError::Named { unit, intent } => {
+            let numbers = [
+                ("interval_ms", unit.interval.get()),
+                ("class", unit.class.code().into()),
+                ("intent", intent.get()),
+            ];
+            with(precondition, "UNIT_NAMED", message, &numbers)
+        }
+        DisposalError::Principal(_) => with(precondition, "PRINCIPAL_NAME", message, &[]),
+        DisposalError::HoldsChanged | DisposalError::NotIndexed(_) | DisposalError::Busy => {
+            with(Code::Unavailable, "BUSY", message, &[])
+        }
+        DisposalError::Store(error) => store(&error),
+        DisposalError::Writer(error) => submit(error),
+        DisposalError::Read(error) => read(error),
+        DisposalError::Chain(_)
+        | DisposalError::Holds(_)
+        | DisposalError::Seal(_)
+        | DisposalError::Sign(_)
+        | DisposalError::Record(_)
+        | DisposalError::Keys(_)
+        | DisposalError::Corrupt(_)
+        | DisposalError::Probed(_) => {
+            tracing::error!(error = message, "disposal");
+            damaged("what a disposal rests on is not as it was recorded: an alarm, run fsck".into())
         }
     }
 }

@@ -53,6 +53,11 @@ impl Rpc for Service {
                 records: page.records.iter().map(convert::record).collect(),
                 next_page_token: to_text(page.next),
                 previous_page_token: to_text(page.previous),
+                disposed: page
+                    .disposed
+                    .into_iter()
+                    .map(convert::disposal_unit)
+                    .collect(),
             })
         };
         self.at_desk(permit, read).await

@@ -20,7 +20,8 @@ pub use kept::Kept;
 pub use leaves::{LEAVES_MAX, RUNS_MAX, Within};
 
 use crate::index::{Coverage, LogIndex, Query};
-use crate::keyring::Keyring;
+use crate::keyring::{KeyError, Keyring};
+use crate::record::held;
 use crate::record::open::{self, Opened, RecordError};
 use crate::sequencer::{Published, PublishedCell, published};
 use crate::store::cf::leaf::Leaves;
@@ -270,10 +271,15 @@ impl Reader {
         state: &Published,
         find: &Find<'_>,
     ) -> Result<Vec<LeafIndex>, ReadError> {
-        let keys = self
-            .keyring
-            .class(&*self.store, find.interval, find.class)
-            .map_err(RecordError::from)?;
+        let keys = match self.keyring.class(&*self.store, find.interval, find.class) {
+            Ok(keys) => keys,
+            Err(KeyError::Missing { .. })
+                if open::is_disposed(&*self.store, find.interval, find.class)? =>
+            {
+                return self.held_candidates(find);
+            }
+            Err(error) => return Err(RecordError::from(error).into()),
+        };
         let mut query = Query {
             interval: find.interval,
             class: find.class,
@@ -297,6 +303,23 @@ impl Reader {
             }
         }
         Ok(found)
+    }
+}
+
+impl Reader {
+    /// Of a class that was disposed of: what a hold kept. All of it is below every published tree.
+    fn held_candidates(&self, find: &Find<'_>) -> Result<Vec<LeafIndex>, ReadError> {
+        let Some(copy) = held::in_force(&*self.store, find.interval, find.class)? else {
+            return Ok(Vec::new());
+        };
+        let (term, place) = ((find.field, find.term), (find.after, find.order));
+        let found = held::candidates(&*self.store, &self.keyring, copy, term, place, find.limit);
+        Ok(found?)
+    }
+
+    /// Whether a class of an interval was disposed of.
+    pub fn is_disposed(&self, interval: IntervalId, class: Class) -> Result<bool, StoreError> {
+        open::is_disposed(&*self.store, interval, class)
     }
 }
 

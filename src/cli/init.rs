@@ -6,6 +6,7 @@ use crate::seal_key::{self, DevelopmentFiles};
 use crate::store::{StoreError, outside};
 use anyhow::Result;
 use ceralacca_formats::id::{LogId, Origin};
+use ceralacca_retention::StoreKind;
 use serde_json::json;
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,6 +26,10 @@ pub struct Arguments {
     /// File of the master key, outside the data directory; made if it is not there
     #[arg(long, value_name = "FILE")]
     master_key: PathBuf,
+    /// To try the archive out: its embedded time-stamping authority is then enough to dispose of records. Fixed for the
+    /// life of the log
+    #[arg(long)]
+    development: bool,
     /// Answer as one JSON object
     #[arg(long)]
     json: bool,
@@ -37,6 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         log,
         origin,
         master_key,
+        development: to_try,
         json,
     } = arguments;
     key::outside(data, master_key)?;
@@ -51,7 +57,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
     let master = key::read(master_key)?;
     let development = DevelopmentFiles::beside(master_key);
     let keys_made = seal_key::make(&development, settings.clock.wall(), &*settings.entropy)?;
-    let verifier = archive::init(&directory, log, origin, &master, &settings)?;
+    let kind = match to_try {
+        true => StoreKind::Development,
+        false => StoreKind::Production,
+    };
+    let verifier = archive::init_as(&directory, log, origin, &master, &settings, kind)?;
     let mut beside = std::io::stderr();
     if made {
         writeln!(
@@ -77,6 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
             "log": log.as_str(),
             "origin": origin.as_str(),
             "verifier_key": verifier.to_string(),
+            "development": to_try,
             "directory": directory.display().to_string(),
             "master_key_made": made,
             "development_keys": development.folder().display().to_string(),

@@ -24,6 +24,7 @@
 //! - [`seal`]: intervals closed, of logs at rest
 //! - [`renew`]: evidence that must be renewed
 //! - [`export`], [`rebuild`]: what a log is made again from, and that it is
+//! - [`dispose`]: what is due for disposal, approved, gone
 //! - [`retention`]: how long a record is kept, by the rule alone
 //! - [`witness`]: a witness of checkpoints, run by others; [`tsa`]: the development time-stamping authority
 //! - [`remote`]: the client side of the services; [`proven`]: what they give, checked
@@ -34,6 +35,7 @@ pub mod absence;
 pub mod audit;
 pub mod complete;
 pub mod demo;
+pub mod dispose;
 pub mod export;
 pub mod fetch_interval;
 pub mod follow_key;
@@ -187,6 +189,8 @@ enum Command {
     Export(export::Arguments),
     /// Makes a log again from packages, contents and secrets alone
     Rebuild(rebuild::Arguments),
+    /// Tells what is due for disposal, records intents and approvals, shows what is gone
+    Dispose(dispose::Arguments),
     /// Tells how long a record is kept and why, by the rule alone
     Retention(retention::Arguments),
     /// Shows the core at work on invented records, in a folder of its own
@@ -231,6 +235,7 @@ pub fn run() -> ExitCode {
         Command::Seal(arguments) => seal::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Rebuild(arguments) => rebuild::run(arguments),
+        Command::Dispose(arguments) => dispose::run(arguments),
         Command::Retention(arguments) => retention::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };

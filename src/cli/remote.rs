@@ -8,6 +8,8 @@
 //! # Not here
 //! What the answers prove: commands check them with [`ceralacca_formats`], never by trusting this channel.
 
+mod disposal;
+
 use super::v1;
 use super::v1::audit_client::AuditClient;
 use super::v1::operations_client::OperationsClient;

@@ -65,6 +65,17 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
             0 => "nothing found".to_owned(),
             many => format!("{many} DAMAGED: ceralacca scrub names them"),
         };
+        let disposals = format!(
+            "{} gone, {} going, {} intents open, {} bytes freed",
+            log.disposals, log.disposals_under_way, log.disposal_intents, log.disposed_bytes
+        );
+        let overdue = match log.overdue {
+            0 => "none".to_owned(),
+            many => {
+                let oldest = show::utc(UtcMillis::new(log.overdue_interval_ms));
+                format!("{many} UNITS, the oldest of {oldest}: ceralacca dispose plan names them")
+            }
+        };
         writeln!(out, "\nLog {}", show::printable(&log.log))?;
         for (name, value) in [
             ("origin", log.origin.clone()),
@@ -78,6 +89,8 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
             ("bytes on disk", log.disk_bytes.to_string()),
             ("scrubbed", scrubbed),
             ("damage", damaged),
+            ("disposals", disposals),
+            ("overdue", overdue),
         ] {
             writeln!(out, "  {name:<16}{}", show::printable(&value))?;
         }
@@ -124,6 +137,12 @@ fn to_json(status: &v1::GetStatusResponse) -> Value {
             "witnesses": log.witnesses.iter().map(witness_json).collect::<Vec<_>>(),
             "scrubbed_ms": log.scrubbed_ms,
             "damaged": log.damaged,
+            "overdue": log.overdue,
+            "overdue_interval_ms": log.overdue_interval_ms,
+            "disposal_intents": log.disposal_intents,
+            "disposals_under_way": log.disposals_under_way,
+            "disposals": log.disposals,
+            "disposed_bytes": log.disposed_bytes,
         })
     });
     json!({

@@ -2,12 +2,15 @@
 
 use super::{Custodian, CustodyError};
 use crate::holds::{self, KeptHold};
+use crate::record::held;
 use crate::record::prepare::{Draft, DraftContent};
 use crate::sequencer::Moment;
+use crate::store::cf::held::{HeldKey, HeldRecords};
 use crate::store::cf::hold::{HOLD_RANGES_MAX, HoldAct, HoldRow, HoldStep, Holds, WrappedDetail};
+use crate::store::cf::leaf::Leaves;
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::cf::state::{State, StateRow};
-use crate::store::{Batch, Rows};
+use crate::store::{Batch, KeyRange, Order, Rows};
 use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::hold::{
     ActDetail, HoldAuthority, HoldCounts, HoldPlaced, HoldReleaseProposed, HoldReleased,
@@ -85,7 +88,7 @@ fn set(moment: &Moment<'_>, batch: &mut Batch, hold: HoldToSet) -> Decided {
         let secret = moment
             .store
             .read::<Secrets>(&SecretKey::Class(interval, class))?;
-        if secret.is_none() {
+        if secret.is_none() && !is_carried_over(moment, interval, class, &hold.ranges)? {
             return Err(CustodyError::Disposed { interval, class });
         }
     }
@@ -137,6 +140,35 @@ fn set(moment: &Moment<'_>, batch: &mut Batch, hold: HoldToSet) -> Decided {
         drafts(Kind::HoldSet, custody, hold.class, kept.detail),
         number,
     ))
+}
+
+/// Whether what is named of a class of an interval that was disposed of is all under another hold, and so still there.
+fn is_carried_over(
+    moment: &Moment<'_>,
+    interval: IntervalId,
+    class: Class,
+    ranges: &[(LeafIndex, LeafIndex)],
+) -> Result<bool, CustodyError> {
+    let Some(copy) = held::in_force(moment.store, interval, class)? else {
+        return Ok(false);
+    };
+    for (first, last) in ranges {
+        let keys = KeyRange {
+            start: first.get().to_be_bytes().to_vec(),
+            end: Some(last.get().saturating_add(1).to_be_bytes().to_vec()),
+        };
+        for row in moment.store.rows::<Leaves>(&keys, Order::Ascending) {
+            let (index, leaf) = row?;
+            if leaf.class != class || moment.interval_of(index) != Some(interval) {
+                continue;
+            }
+            let key = HeldKey::Record(copy, index);
+            if moment.store.read::<HeldRecords>(&key)?.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 fn range(integer: impl Fn(LeafIndex) -> Integer) -> impl Fn(&(LeafIndex, LeafIndex)) -> LeafRange {

@@ -17,6 +17,7 @@
 //! 3. Who may not see a record gets one and the same answer whether it exists or not ([`DeskError::NotShown`]).
 
 mod brief;
+mod disposed;
 mod holds;
 mod nothing;
 mod package;
@@ -29,6 +30,7 @@ mod totals;
 mod transaction;
 
 pub use brief::BriefCheck;
+pub use disposed::DISPOSED_MAX;
 pub use holds::{HOLD_RECORDS_MAX, HOLDS_PAGE, HeldNow, HoldOrder, Scope};
 pub use nothing::{Nothing, Reach};
 pub use package::{Archived, Choice, Demand, Disclosed, Found, PACKAGE_RECORDS_MAX};
@@ -47,6 +49,7 @@ use crate::disclosure::Disclosures;
 use crate::record::open::{Opened, RecordError};
 use crate::seal::{SealError, Sealer};
 use crate::sequencer::{Published, SubmitError};
+use crate::store::StoreError;
 use crate::witnessed::Witnessed;
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
@@ -127,7 +130,7 @@ pub enum DeskError {
     },
     /// It cannot be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(ReadError),
     /// An act on what is kept was not done.
     #[error(transparent)]
     Custody(#[from] CustodyError),
@@ -138,7 +141,27 @@ pub enum DeskError {
 
 impl From<RecordError> for DeskError {
     fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Disposed {
+                interval, class, ..
+            } => Self::Disposed { interval, class },
+            other => Self::Read(other.into()),
+        }
+    }
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
         Self::Read(error.into())
+    }
+}
+
+impl From<ReadError> for DeskError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Record(error) => error.into(),
+            other => Self::Read(other),
+        }
     }
 }
 
@@ -266,7 +289,9 @@ impl<'a, A> Desk<'a, A> {
     /// A record that this permit may see.
     fn visible(&self, index: LeafIndex) -> Result<Shown, DeskError> {
         let opened = match self.reader.record(&self.published, index) {
-            Err(ReadError::OutOfRange { .. }) if self.permit.is_limited() => {
+            Err(ReadError::OutOfRange { .. } | ReadError::Record(RecordError::Disposed { .. }))
+                if self.permit.is_limited() =>
+            {
                 return Err(DeskError::NotShown);
             }
             other => other?,
@@ -295,8 +320,13 @@ impl<'a, A> Desk<'a, A> {
         };
         match (metadata, shown.companion()) {
             (Metadata::Object(_), Some(facts)) => {
-                let facts = self.reader.record(&self.published, facts)?.metadata();
-                Ok(facts.is_ok_and(|facts| self.permit.covers(&facts)))
+                match self.reader.record(&self.published, facts) {
+                    // Whom it concerns can no longer be told.
+                    Err(ReadError::Record(RecordError::Disposed { .. })) => Ok(false),
+                    facts => Ok(facts?
+                        .metadata()
+                        .is_ok_and(|facts| self.permit.covers(&facts))),
+                }
             }
             _ => Ok(self.permit.covers(metadata)),
         }

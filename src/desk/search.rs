@@ -11,11 +11,13 @@
 
 use super::{Desk, DeskError, Shown};
 use crate::access::Search;
-use crate::audit::Find;
+use crate::audit::{Find, ReadError};
+use crate::record::open::RecordError;
 use crate::sequencer::Span;
 use crate::store::Order;
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::digest::Sha256;
+use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{Field, Metadata};
@@ -206,6 +208,8 @@ pub struct Page {
     pub next: Option<PageToken>,
     /// Where the page before ends, if there may be one.
     pub previous: Option<PageToken>,
+    /// Units of the time asked of that were disposed of: what stood there is not found any more.
+    pub disposed: Vec<DisposalUnit>,
 }
 
 /// What a walk over the log found.
@@ -258,6 +262,7 @@ impl Desk<'_, Search> {
             records,
             next,
             previous,
+            disposed: self.gone_of(query)?,
         }))
     }
 }
@@ -303,7 +308,11 @@ impl<A> Desk<'_, A> {
                 };
                 reads += found.reads;
                 for index in found.indexes {
-                    let shown = self.shown(self.reader.record(&self.published, index)?);
+                    let opened = match self.reader.record(&self.published, index) {
+                        Err(ReadError::Record(RecordError::Disposed { .. })) => continue,
+                        other => other?,
+                    };
+                    let shown = self.shown(opened);
                     let elsewhere = !query.asks_of_objects() && stands_elsewhere(&shown);
                     if query.matches(&shown) && !elsewhere && self.covers(&shown)? {
                         bytes += shown.opened.canonical.len();

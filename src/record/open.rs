@@ -8,17 +8,20 @@ use crate::keyring::{KeyError, Keyring};
 use crate::record::carried;
 use crate::store::cf::chunk::{Chunks, UploadKey};
 use crate::store::cf::content::{ContentPart, Contents};
+use crate::store::cf::disposal::{DisposalKey, Disposals};
+use crate::store::cf::held::HeldCopy;
 use crate::store::cf::metadata::{
     ContentPlace, EncryptedMetadata, Keys, MetadataRow, RecordKey as RowKey,
 };
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::{KeyRange, Order, Rows, Store, StoreError};
 use ceralacca_formats::digest::{Blake3, ContentDigest, ContentHasher, Sha256};
+use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::encrypt::{
     Cipher, Dictionary, ObjectSecret, OpenError, PART_BYTES, Part, Place,
 };
 use ceralacca_formats::id::{IntervalId, LeafIndex};
-use ceralacca_formats::leaf::{Commitment, Leaf, Opening};
+use ceralacca_formats::leaf::{Class, Commitment, Leaf, Opening};
 use ceralacca_formats::metadata::{Metadata, MetadataError, metadata_digest};
 use ceralacca_formats::proof::{ProvenMetadata, ProvenRecord};
 
@@ -26,7 +29,7 @@ use ceralacca_formats::proof::{ProvenMetadata, ProvenRecord};
 /// submission, so that every record that was acknowledged opens.
 pub const METADATA_BYTES_MAX: usize = 4 << 20;
 /// What stands before the metadata of an object: length and digests of its content.
-const DIGESTS_BYTES: usize = 72;
+pub(super) const DIGESTS_BYTES: usize = 72;
 
 /// Why a record cannot be opened. All but `Store` and `Keys` are alarms: what is stored is not what was
 /// recorded.
@@ -35,6 +38,16 @@ pub enum RecordError {
     /// There is no metadata row: the record was disposed of, or the store is damaged.
     #[error("leaf {0} has no metadata row")]
     MetadataMissing(LeafIndex),
+    /// Its class was disposed of, and the record with it. Final: the certificate says how.
+    #[error("class {class} of interval {interval} was disposed of, with leaf {index}")]
+    Disposed {
+        /// The record.
+        index: LeafIndex,
+        /// Its interval.
+        interval: IntervalId,
+        /// Its class.
+        class: Class,
+    },
     /// The object's own keys are not there: it was erased, or the store is damaged.
     #[error("leaf {0} has no keys of its own")]
     KeysMissing(LeafIndex),
@@ -97,9 +110,11 @@ pub struct Opened {
     pub content: ContentDigest,
     /// Its canonical metadata.
     pub canonical: Vec<u8>,
-    interval: IntervalId,
-    row: MetadataRow,
-    cipher: Cipher,
+    pub(super) interval: IntervalId,
+    pub(super) row: MetadataRow,
+    pub(super) cipher: Cipher,
+    /// The copy it was carried over into, under a hold.
+    pub(super) held: Option<HeldCopy>,
 }
 
 /// Opens the record of a leaf.
@@ -114,9 +129,40 @@ pub fn open(
         class: leaf.class,
         index: leaf.seq,
     };
-    let row = store.read::<EncryptedMetadata>(&key)?;
-    let row = row.ok_or(RecordError::MetadataMissing(leaf.seq))?;
-    open_row(store, keyring, interval, leaf, row)
+    let missing = match store.read::<EncryptedMetadata>(&key)? {
+        None => RecordError::MetadataMissing(leaf.seq),
+        Some(row) => match open_row(store, keyring, interval, leaf, row) {
+            // Destroyed since the row was read.
+            Err(error @ RecordError::Keys(KeyError::Missing { .. })) => error,
+            other => return other,
+        },
+    };
+    if let Some(held) = super::held::open(store, keyring, interval, leaf)? {
+        return Ok(held);
+    }
+    match is_disposed(store, interval, leaf.class)? {
+        false => Err(missing),
+        true => Err(RecordError::Disposed {
+            index: leaf.seq,
+            interval,
+            class: leaf.class,
+        }),
+    }
+}
+
+/// Whether a class of an interval was disposed of: what a hold kept of it was carried over.
+pub fn is_disposed(
+    store: &dyn Store,
+    interval: IntervalId,
+    class: Class,
+) -> Result<bool, StoreError> {
+    let unit = DisposalUnit {
+        interval,
+        class,
+        carried: 0,
+    };
+    let row = store.read::<Disposals>(&DisposalKey::Gone(unit))?;
+    Ok(row.is_some())
 }
 
 /// Opens the record of a leaf from its metadata row.
@@ -173,11 +219,7 @@ pub fn open_row(
         ContentPlace::None => (ContentDigest::EMPTY, plain),
         _ => split_plain(&plain).ok_or(RecordError::Short(index))?,
     };
-    let digest = metadata_digest(&canonical);
-    if Commitment::new(&opening, leaf.kind, &content, &digest) != leaf.commitment {
-        return Err(RecordError::Commitment(index));
-    }
-    Ok(Opened {
+    let opened = Opened {
         leaf,
         opening,
         content,
@@ -185,10 +227,13 @@ pub fn open_row(
         interval,
         row,
         cipher,
-    })
+        held: None,
+    };
+    opened.is_of_its_leaf()?;
+    Ok(opened)
 }
 
-fn split_plain(plain: &[u8]) -> Option<(ContentDigest, Vec<u8>)> {
+pub(super) fn split_plain(plain: &[u8]) -> Option<(ContentDigest, Vec<u8>)> {
     let (bytes, rest) = plain.split_first_chunk::<8>()?;
     let (sha256, rest) = rest.split_first_chunk::<32>()?;
     let (blake3, canonical) = rest.split_first_chunk::<32>()?;
@@ -206,9 +251,24 @@ pub fn has_own_keys(row: &MetadataRow) -> bool {
 }
 
 impl Opened {
+    /// Whether what was opened is what its leaf commits to.
+    pub(super) fn is_of_its_leaf(&self) -> Result<(), RecordError> {
+        let digest = metadata_digest(&self.canonical);
+        let found = Commitment::new(&self.opening, self.leaf.kind, &self.content, &digest);
+        match found == self.leaf.commitment {
+            true => Ok(()),
+            false => Err(RecordError::Commitment(self.leaf.seq)),
+        }
+    }
+
     /// Whether it has keys of its own.
     pub fn has_own_keys(&self) -> bool {
         has_own_keys(&self.row)
+    }
+
+    /// Whether a hold kept it when its unit was disposed of.
+    pub fn is_carried_over(&self) -> bool {
+        self.held.is_some()
     }
 
     /// The facts of the record.
@@ -265,14 +325,15 @@ impl Opened {
     /// The content as pieces of at most a megabyte, for whoever takes them at its own pace.
     pub fn pieces<'a>(&'a self, store: &'a dyn Store) -> Result<Pieces<'a>, RecordError> {
         let index = self.leaf.seq;
-        let mut parts: Parts<'a> = match (self.row.place, self.upload()) {
-            (ContentPlace::None, _) => Box::new(std::iter::empty()),
-            (_, Some(upload)) => {
+        let mut parts: Parts<'a> = match (self.row.place, self.held, self.upload()) {
+            (ContentPlace::None, ..) => Box::new(std::iter::empty()),
+            (_, Some(copy), _) => Box::new(super::held::parts(store, copy, index)),
+            (_, None, Some(upload)) => {
                 let range = KeyRange::prefix(&upload.prefix());
                 let rows = store.rows::<Chunks>(&range, Order::Ascending);
                 Box::new(rows.map(|row| row.map(|(key, part)| (key.part, part))))
             }
-            (_, None) => {
+            (_, None, None) => {
                 let mut prefix = crate::store::cf::unit_prefix(self.interval, self.leaf.class);
                 prefix.extend_from_slice(&index.get().to_be_bytes());
                 let range = KeyRange::prefix(&prefix);

@@ -271,7 +271,7 @@ fn stamped_digest(stamped: &ceralacca_evidence::Stamped) -> Sha256 {
 }
 
 /// The closing that a finished package says it is.
-pub(super) fn closing_of(bytes: &[u8]) -> Result<Closing, SealError> {
+pub(crate) fn closing_of(bytes: &[u8]) -> Result<Closing, SealError> {
     match Metadata::parse(bytes) {
         Ok(Metadata::Custody(CustodyRecord::IntervalClosed(closing))) => Ok(*closing),
         _ => Err(SealError::Corrupt("the closing of a package")),

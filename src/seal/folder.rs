@@ -256,6 +256,22 @@ impl Folder {
         }
     }
 
+    /// Removes a file of a package that is complete; gives its length.
+    pub(super) fn remove_for_good(&self, name: &str) -> Result<u64, FolderError> {
+        let path = self.path.join(name);
+        let bytes = std::fs::metadata(&path).map_err(io("read", name))?.len();
+        self.remove(name)?;
+        Ok(bytes)
+    }
+
+    /// Makes what was removed durable; a folder that is not there has nothing to make so.
+    pub(super) fn sync(&self) -> Result<(), FolderError> {
+        match sync_folder(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(io("sync", &self.path.display().to_string())),
+        }
+    }
+
     /// Gives the folder its final name; durable on return.
     pub fn rename(self, to: &Path) -> Result<Self, FolderError> {
         let name = to.display().to_string();

@@ -37,7 +37,8 @@ mod spill;
 mod stamps;
 mod tree;
 
-pub use package::Package;
+pub(crate) use closing::closing_of;
+pub use package::{Package, remove_class};
 pub use record::EvidenceGroup;
 pub use renewal::{Planned, RenewalRules, Renewed};
 pub use stamps::StampFacts;
@@ -59,7 +60,7 @@ use ceralacca_formats::id::{INTEGER_MAX, IntervalId, LeafIndex, Origin, UtcMilli
 use ceralacca_formats::leaf::Kind;
 use ceralacca_formats::map::MapError;
 use ceralacca_formats::metadata::CustodyRecord;
-use closing::{CLOSING, Under, closing_of};
+use closing::{CLOSING, Under};
 use folder::{Folder, FolderError};
 use index::Previous;
 use std::path::{Path, PathBuf};

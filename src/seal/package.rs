@@ -2,13 +2,44 @@
 
 use super::SealError;
 use super::closing::CATALOGUE;
-use super::folder::{FileReader, Folder};
+use super::folder::{FileReader, Folder, FolderError};
+use super::scan::{map_name, salt_name};
 use super::stamps::{self, StampFacts};
 use crate::audit::Reader;
 use crate::sequencer::Span;
 use ceralacca_formats::catalogue::{CATALOGUE_BYTES_MAX, Catalogue};
 use ceralacca_formats::closing::Closing;
 use ceralacca_formats::digest::Sha256;
+use ceralacca_formats::id::IntervalId;
+use ceralacca_formats::leaf::Class;
+use std::path::Path;
+
+/// Removes what the package of an interval holds of a class: its log files, map and salt. Everything else stays, and
+/// stays provable. Gives the octets that were removed; none where they were removed before.
+pub fn remove_class(
+    packages: &Path,
+    interval: IntervalId,
+    class: Class,
+) -> Result<u64, FolderError> {
+    let folder = Folder::at(&super::path_of(packages, interval));
+    let log = format!("log-{class}-");
+    let is_of = |name: &str| {
+        // With or without encryption at rest; the time-stamps over them name nobody.
+        let name = name.strip_suffix(".tmp").unwrap_or(name);
+        let plain = name.strip_suffix(".enc").unwrap_or(name);
+        plain == map_name(class)
+            || plain == salt_name(class)
+            || (plain.starts_with(&log) && plain.ends_with(".jsonl"))
+    };
+    let mut removed = 0u64;
+    for (name, is_folder) in folder.names("")? {
+        if !is_folder && is_of(&name) {
+            removed = removed.saturating_add(folder.remove_for_good(&name)?);
+        }
+    }
+    folder.sync()?;
+    Ok(removed)
+}
 
 /// The package of a closed interval.
 pub struct Package {

@@ -10,12 +10,13 @@ use super::folder::{FileWriter, Folder, Secrets};
 use super::spill::{Keyed, SHARE_BITS, Spill};
 use crate::ambient::{Entropy, draw};
 use crate::audit::Reader;
+use crate::record::held;
 use crate::record::open::{self, Opened};
 use crate::sequencer::Span;
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::metadata::{EncryptedMetadata, MetadataRow, RecordKey};
 use crate::store::cf::unit_prefix;
-use crate::store::{KeyRange, Order, Rows};
+use crate::store::{KeyRange, Order, Rows, StoreError};
 use ceralacca_formats::catalogue::Entry;
 use ceralacca_formats::closing::{ClosedClass, Contents, EventCount};
 use ceralacca_formats::digest::{ContentHasher, Sha256};
@@ -273,17 +274,11 @@ impl Scan<'_> {
         &self,
         mut take: impl FnMut(Group) -> Result<(), SealError>,
     ) -> Result<(), SealError> {
-        let store = self.reader.store();
-        let scans = Class::ALL.iter().map(|class| {
-            let range = KeyRange::prefix(&unit_prefix(self.span.id, *class));
-            let rows = store.rows::<EncryptedMetadata>(&range, Order::Ascending);
-            let objects = rows.filter(|row| match row {
-                Ok((_, row)) => open::has_own_keys(row),
-                Err(_) => true,
-            });
-            objects.peekable()
-        });
-        let mut scans: Vec<_> = scans.collect();
+        let scans = Class::ALL
+            .iter()
+            .map(|class| self.objects(*class).map(Iterator::peekable));
+        let scans: Result<Vec<_>, SealError> = scans.collect();
+        let mut scans = scans?;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             // An error comes before all else.
@@ -311,8 +306,35 @@ impl Scan<'_> {
         }
     }
 
-    fn group(&self, key: RecordKey, row: MetadataRow) -> Result<Group, SealError> {
-        let opened = self.open(key, row)?;
+    /// The objects of a class, in log order, each with its row; without one those that a hold kept.
+    fn objects(
+        &self,
+        class: Class,
+    ) -> Result<
+        Box<dyn Iterator<Item = Result<(RecordKey, Option<MetadataRow>), StoreError>> + '_>,
+        SealError,
+    > {
+        let store = self.reader.store();
+        if let Some(copy) = held::in_force(store, self.span.id, class)? {
+            let rows = held::records(store, copy);
+            return Ok(Box::new(rows.filter_map(move |row| match row {
+                Ok((index, row)) => row.has_content.then_some(Ok((copy.record(index), None))),
+                Err(error) => Some(Err(error)),
+            })));
+        }
+        let range = KeyRange::prefix(&unit_prefix(self.span.id, class));
+        let rows = store.rows::<EncryptedMetadata>(&range, Order::Ascending);
+        Ok(Box::new(rows.filter_map(|row| match row {
+            Ok((key, row)) => open::has_own_keys(&row).then_some(Ok((key, Some(row)))),
+            Err(error) => Some(Err(error)),
+        })))
+    }
+
+    fn group(&self, key: RecordKey, row: Option<MetadataRow>) -> Result<Group, SealError> {
+        let opened = match row {
+            Some(row) => self.open(key, row)?,
+            None => self.reader.record(&self.reader.published(), key.index)?,
+        };
         Ok(Group {
             index: key.index,
             digests: [opened.content.sha256, Sha256::of(opened.opening.as_bytes())],

@@ -309,7 +309,14 @@ fn index(
         let leaf = store.read::<Leaves>(&index)?;
         let leaf = leaf.ok_or(OpenError::Missing("a leaf"))?;
         let span = span_of(number).ok_or(OpenError::Missing("an interval"))?;
-        let opened = open::open(&**store, keyring, span.id, leaf)?;
+        let opened = match open::open(&**store, keyring, span.id, leaf) {
+            // It is found by nothing any more.
+            Err(open::RecordError::Disposed { .. }) => {
+                log_index.append([(span.id, leaf.class, index, [].as_slice())])?;
+                continue;
+            }
+            other => other?,
+        };
         let tokens = match opened.metadata() {
             Ok(metadata) => {
                 let keys = keyring.class(&**store, span.id, leaf.class)?;

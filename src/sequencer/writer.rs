@@ -10,6 +10,7 @@ use super::{
 };
 use crate::keyring::{self, IntervalKeys, KeyError};
 use crate::record::prepare::{self, Draft, DraftContent, Prepared};
+use crate::store::cf::Family;
 use crate::store::cf::checkpoint::{Checkpoints, Kept};
 use crate::store::cf::content::{Contents, PartKey};
 use crate::store::cf::idempotency::Idempotency;
@@ -18,16 +19,16 @@ use crate::store::cf::leaf::Leaves;
 use crate::store::cf::metadata::{EncryptedMetadata, RecordKey};
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::cf::staging::Staging;
-use crate::store::cf::state::{State, StateRow, Tip};
+use crate::store::cf::state::{State, StateKey, StateRow, Tip};
 use crate::store::cf::tile::Tiles;
 use crate::store::{Batch, KeyRange, Rows, StoreError};
 use ceralacca_formats::acknowledgement::AcknowledgedRecord;
-use ceralacca_formats::canonical::Integer;
+use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::checkpoint::{Checkpoint, CheckpointError};
 use ceralacca_formats::closing::Closing;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Epoch, Kind, Leaf};
-use ceralacca_formats::metadata::{CustodyRecord, Field, Metadata};
+use ceralacca_formats::metadata::{CustodyRecord, DEVELOPMENT, Field, Metadata};
 use ceralacca_formats::secret::{ClientKeyDigest, Token};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -36,6 +37,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// The families whose rows go with their interval.
+const OF_AN_INTERVAL: [Family; 4] = [
+    Family::Metadata,
+    Family::Content,
+    Family::Chunk,
+    Family::Secret,
+];
 /// How often the writer looks at its clocks, and the checkpoint beside the database is replaced.
 const TICK: Duration = Duration::from_secs(1);
 /// A cut later than this is an outage record.
@@ -216,11 +224,13 @@ impl Writer {
 
     /// The first group of a writer: its epoch, and the clock if it cannot be believed.
     fn begin(&mut self, wall: UtcMillis) -> Result<(), WriterError> {
+        let store = self.kind_to_say()?;
         let mut acts = vec![(
             Kind::Epoch,
             CustodyRecord::Epoch {
                 log_epoch: self.epoch.0,
                 software: SOFTWARE.into(),
+                store,
             },
         )];
         let last = self.log.tip.time.get();
@@ -233,6 +243,15 @@ impl Writer {
         }
         self.commit_group(Vec::new(), acts)?;
         self.keep_outside(true)
+    }
+
+    /// What the first leaf says that the log was initialised for; nothing in any other.
+    fn kind_to_say(&self) -> Result<Option<Text>, WriterError> {
+        if self.log.tip.size.get() > 0 {
+            return Ok(None);
+        }
+        let row = self.log.parts.store.read::<State>(&StateKey::Development)?;
+        Ok(row.map(|_| DEVELOPMENT.into()))
     }
 
     pub(super) fn run(mut self, queue: &Queue) -> Result<(), WriterError> {
@@ -669,7 +688,8 @@ impl Writer {
             batch.delete_range::<Idempotency>(&range);
         }
         self.log.parts.store.commit(&batch)?;
-        // From here on the interval is cut.
+        // From here on the interval is cut. What comes stands in files apart from what came.
+        self.log.parts.store.roll(&OF_AN_INTERVAL)?;
         let mut spans = Vec::clone(&self.spans);
         if let Some(last) = spans.last_mut() {
             last.cut = Some(tip.size);

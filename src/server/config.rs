@@ -6,10 +6,12 @@
 //! 3. Secrets stand in files of their own; this file names them.
 //! 4. Legal minima are not settings (`ceralacca_retention`).
 
+use super::retention;
 use super::seal::{self, Seal};
 use super::witness::{self, Witnesses};
 use crate::access::{Grant, Principal, Role, Standing};
 use crate::api::{CertificateDigest, Limits, Principals};
+use crate::disposal::DisposalRules;
 use crate::ingest::OBJECT_BYTES_MAX;
 use crate::sequencer::{Schedule, ScheduleError};
 use ceralacca_evidence::ers::Table;
@@ -88,6 +90,9 @@ pub enum ConfigError {
     /// What seals or stamps is configured in part, or wrongly.
     #[error("seal: {0}")]
     Seal(String),
+    /// A term under the floor of the law, or a grace or size that is none.
+    #[error("retention: {0}")]
+    Retention(String),
     /// An interval that the law does not allow, or that does not divide the day.
     #[error("interval: {0}")]
     Interval(ScheduleError),
@@ -113,6 +118,8 @@ struct File {
     scrub: ScrubEntry,
     #[serde(default)]
     interval: IntervalEntry,
+    #[serde(default)]
+    retention: retention::Entry,
     #[serde(default)]
     limits: LimitsEntry,
     witness: Option<witness::Entry>,
@@ -310,6 +317,8 @@ pub struct Config {
     pub seal: Seal,
     /// How the logs are scrubbed.
     pub scrubbing: Scrubbing,
+    /// Terms, grace and sizes of disposals.
+    pub disposal: DisposalRules,
     /// When intervals are cut.
     pub schedule: Schedule,
     /// The logs.
@@ -425,6 +434,7 @@ impl Config {
                 .transpose()?,
             seal: seal::read(file.seal, file.tsa, folder, &folder.join(&file.master_key))?,
             scrubbing: scrubbing(&file.scrub)?,
+            disposal: retention::rules(&file.retention)?,
             schedule: schedule(&file.interval)?,
             logs,
             justice,
@@ -551,6 +561,7 @@ fn standing(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ceralacca_retention::RetentionClass;
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
         Config::parse(text, Path::new("c.toml"), Path::new("/etc/ceralacca"))
@@ -603,6 +614,16 @@ mod tests {
             "act",
             "[interval]",
             "offset_seconds",
+            "[retention]",
+            "trace_months",
+            "infected_months",
+            "justice_months",
+            "receipt_months",
+            "content_months",
+            "custody_months",
+            "grace_hours",
+            "units_max",
+            "overdue_days",
             "[seal]",
             "certificates",
             "passphrase_file",
@@ -635,6 +656,34 @@ mod tests {
             Schedule::new(3_600_000, 0).unwrap()
         );
         assert_eq!(parse(PLAIN).unwrap().schedule, Schedule::default());
+    }
+
+    #[test]
+    fn a_term_shorter_than_the_law_allows_is_refused_by_its_article() {
+        let of = |line: &str| parse(&format!("{PLAIN}[retention]\n{line}\n"));
+        for (line, article) in [
+            ("trace_months = 1", "DPR 68/2005 art. 11(2)"),
+            ("trace_months = 29", "DPR 68/2005 art. 11(2)"),
+            ("infected_months = 29", "DPR 68/2005 art. 12(1) and (2)"),
+            ("justice_months = 59", "DM 44/2011 art. 4(3)"),
+            ("grace_hours = 71", "under 72"),
+            ("units_max = 0", "between 1 and 366"),
+            ("receipt_months = 0", "at least one month"),
+        ] {
+            let refused = of(line).unwrap_err().to_string();
+            assert!(refused.contains(article), "{line}: {refused}");
+        }
+        let rules = of("trace_months = 36\nreceipt_months = 1\ngrace_hours = 100")
+            .unwrap()
+            .disposal;
+        let term = |class| rules.policy.term(class).months();
+        let all = [
+            RetentionClass::Trace,
+            RetentionClass::Receipt,
+            RetentionClass::Justice,
+        ];
+        assert_eq!(all.map(term), [36, 1, 60]);
+        assert_eq!(rules.grace_hours, 100);
     }
 
     #[test]

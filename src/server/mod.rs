@@ -9,8 +9,10 @@
 mod attempts;
 mod closing;
 pub mod config;
+mod disposal;
 mod incoming;
 mod renewal;
+mod retention;
 mod scrub;
 pub mod seal;
 mod trust;
@@ -116,6 +118,7 @@ pub fn settings(config: &Config) -> Result<Settings, ServeError> {
         object_bytes_max: config.object_bytes_max,
         justice: config.justice.clone(),
         witnesses: config.witnesses.as_ref().map(|w| w.rule.clone()),
+        disposal: config.disposal,
         ..Settings::default()
     };
     if config.seal.is_absent() {
@@ -215,6 +218,7 @@ async fn serve_until(
     let (scrubbed, scrub_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let (sealed, seal_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let renewed = Arc::clone(&archive);
+    let (disposed, disposal_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let service = Service::new(archive, config.principals, clock, config.limits);
     let mut routes = service.routes()?;
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -254,6 +258,8 @@ async fn serve_until(
         ));
     }
     let [static_face, metrics] = addresses;
+    let stops = stop_face.subscribe();
+    let disposing = tokio::spawn(disposal::follow(disposed, disposal_clock, stops));
     let incoming = Incoming::new(listener, config.connections_max);
     let (begin_drain, drain) = tokio::sync::oneshot::channel::<()>();
     let serving = server
@@ -292,6 +298,7 @@ async fn serve_until(
         let _ = renewing.await;
         // A panic there is a broken invariant of ours; nothing was to be saved.
         while faces.join_next().await.is_some() {}
+        let _ = disposing.await;
         ended
     };
     match tokio::time::timeout(config.drain, all).await {

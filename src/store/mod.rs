@@ -278,6 +278,32 @@ pub trait Store: Send + Sync {
     /// Brings everything to disk and compacts it: for measuring and for `fsck` of files, not for use.
     fn settle(&self) -> Result<(), StoreError>;
 
+    /// Begins new files for what is written to these families from here on, so that what came before stands in files
+    /// of its own. Waits for nothing.
+    fn roll(&self, _families: &[Family]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Drops or rewrites the tables that hold keys of a range whose rows were all removed, and those of `within`, which
+    /// spans it, for the sake of blobs that both name: until none of the bytes is left. Costs what `within` held and
+    /// the files at its edges; nobody who writes waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where a row of the range is there, and nothing was done.
+    fn purge(
+        &self,
+        _family: Family,
+        _range: &KeyRange,
+        _within: &KeyRange,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Brings to tables what is only in the write-ahead log, so that the logs of before are gone.
+    fn shed_log(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Names the files the store is made of now, and opens them anew as recovery would; `look` is given what that
     /// reads. `scratch` is a folder of this call's own on the same file system, gone on return. `None` where there
     /// are no files.

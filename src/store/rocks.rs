@@ -9,6 +9,7 @@
 //!    because files are opened on first use and the WAL has a limit.
 
 mod inspect;
+mod purge;
 
 use super::cf::Family;
 use super::{
@@ -35,6 +36,8 @@ const HOT_MEMTABLE_BYTES: usize = 24 << 20;
 const COLD_MEMTABLE_BYTES: usize = 2 << 20;
 /// WAL bytes after which the oldest memtables are flushed: bounds the replay at open.
 const WAL_BYTES_MAX: u64 = 96 << 20;
+/// MANIFEST bytes after which a new one is begun: the old one holds keys of tables that are gone.
+const MANIFEST_BYTES_MAX: usize = 16 << 20;
 /// Open files; others are opened again on use. Bounds memory and the time to open.
 const OPEN_FILES_MAX: i32 = 512;
 /// Sorted runs of a family that wait for each other before they are merged: each merge takes a processor
@@ -268,6 +271,18 @@ impl Store for RocksStore {
         Ok(())
     }
 
+    fn roll(&self, families: &[Family]) -> Result<(), StoreError> {
+        purge::roll(self, families)
+    }
+
+    fn purge(&self, family: Family, range: &KeyRange, within: &KeyRange) -> Result<(), StoreError> {
+        purge::purge(self, family, range, within)
+    }
+
+    fn shed_log(&self) -> Result<(), StoreError> {
+        purge::flush(self, Family::ALL)
+    }
+
     fn inspect(
         &self,
         scratch: &Path,
@@ -318,7 +333,8 @@ fn database_options(mode: Mode) -> Options {
     let mut options = Options::default();
     options.create_if_missing(mode == Mode::Create);
     options.set_error_if_exists(mode == Mode::Create);
-    options.create_missing_column_families(mode == Mode::Create);
+    // A family that came with a newer program, or that somebody dropped: what it must hold is told by the log.
+    options.create_missing_column_families(mode != Mode::Read);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_paranoid_checks(true);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
@@ -328,6 +344,7 @@ fn database_options(mode: Mode) -> Options {
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_skip_stats_update_on_db_open(true);
     options.set_keep_log_file_num(4);
+    options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
     options
 }
 
@@ -337,6 +354,35 @@ fn is_hot(family: Family) -> bool {
         family,
         Family::Leaf | Family::Tile | Family::Metadata | Family::Idempotency | Family::Content
     )
+}
+
+/// Whether a family lives in files apart by key: its keys begin with the interval or rise with the log, so few files
+/// overlap, and what is disposed of stands in files of its own or at the edge of two.
+fn is_by_key(family: Family) -> bool {
+    match family {
+        Family::Leaf
+        | Family::Tile
+        | Family::Metadata
+        | Family::Content
+        | Family::Chunk
+        | Family::Secret
+        | Family::Index
+        | Family::Held => true,
+        Family::State
+        | Family::Staging
+        | Family::Idempotency
+        | Family::LeafHash
+        | Family::Interval
+        | Family::Checkpoint
+        | Family::Dictionary
+        | Family::Hold
+        | Family::Disposal => false,
+    }
+}
+
+/// Whether large values of a family live in blob files.
+fn has_blobs(family: Family) -> bool {
+    matches!(family, Family::Content | Family::Chunk | Family::Held)
 }
 
 fn family_options(family: Family, cache: &Cache) -> Options {
@@ -368,20 +414,22 @@ fn family_options(family: Family, cache: &Cache) -> Options {
     if compression == DBCompressionType::Zstd {
         options.set_compression_options(-14, 1, 0, 0);
     }
-    if matches!(family, Family::Content | Family::Chunk) {
+    if has_blobs(family) {
         options.set_enable_blob_files(true);
         options.set_min_blob_size(BLOB_BYTES_MIN);
         options.set_blob_file_size(BLOB_FILE_BYTES);
         options.set_blob_compression_type(DBCompressionType::None);
         options.set_enable_blob_gc(true);
     }
-    // Rows that arrive in order need no merging; the others are merged in few, wide steps.
-    if !matches!(family, Family::Leaf | Family::Tile) {
+    // Rows that arrive in order need no merging; those without any order are merged in few, wide steps.
+    if !is_by_key(family) {
         options.set_compaction_style(DBCompactionStyle::Universal);
         let mut universal = UniversalCompactOptions::default();
         universal.set_min_merge_width(4);
         universal.set_max_size_amplification_percent(400);
         options.set_universal_compaction_options(&universal);
+    }
+    if !matches!(family, Family::Leaf | Family::Tile) {
         options.set_level_zero_file_num_compaction_trigger(SORTED_RUNS);
     }
     options

@@ -147,6 +147,15 @@ enum Asked {
     Embedded(Box<Authority>, Box<Rules>),
 }
 
+impl Asked {
+    fn name(&self) -> &str {
+        match self {
+            Self::Remote(remote, _) => &remote.rules.authority,
+            Self::Embedded(_, rules) => &rules.authority,
+        }
+    }
+}
+
 impl Client {
     /// With authorities elsewhere, in the order they are asked.
     pub fn new(
@@ -251,10 +260,7 @@ impl Stamper for Client {
         let mut said = Vec::new();
         let mut is_silent = true;
         for asked in &self.authorities {
-            let name = match asked {
-                Asked::Remote(remote, _) => &remote.rules.authority,
-                Asked::Embedded(_, rules) => &rules.authority,
-            };
+            let name = asked.name();
             match self.ask(asked, imprint) {
                 Ok(stamped) => return Ok(stamped),
                 Err(trouble) => {
@@ -271,6 +277,19 @@ impl Stamper for Client {
             true => StampError::Silent(said),
             false => StampError::Refused(said),
         })
+    }
+
+    fn stamp_each(&self, imprint: &Imprint) -> Vec<Result<Stamped, StampError>> {
+        let each = self.authorities.iter().map(|asked| {
+            self.ask(asked, imprint).map_err(|trouble| {
+                let said = format!("{}: {trouble}", asked.name());
+                match trouble.consequence() == Consequence::Retry {
+                    true => StampError::Silent(said),
+                    false => StampError::Refused(said),
+                }
+            })
+        });
+        each.collect()
     }
 
     fn is_development(&self) -> bool {

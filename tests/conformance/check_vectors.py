@@ -420,6 +420,8 @@ def families(path):
     posting = unit(DAY, 1) + b"\4" + b"\x66" * 8 + struct.pack(">Q", first)
     cut = struct.pack(">BBQ32sQ", 1, 2, size, b"\x33" * 32, TIME) + note
     held = struct.pack(">BBBQQI", 1, 1, 1, TIME, 1863700000000, 2) + struct.pack(">QQQQ", 7, 9, 11, 11) + b"\x88" * 3
+    carried = unit(DAY, 4) + struct.pack(">I", 1)
+    copied = carried + struct.pack(">Q", first)
     rows = [
         ("state", b"\1", identity),
         ("state", b"\2", struct.pack(">BBQ32sIQ", 1, 2, size, b"\x33" * 32, 3, TIME)),
@@ -427,6 +429,9 @@ def families(path):
         ("state", b"\4", struct.pack(">BBQ", 1, 4, size)),
         ("state", struct.pack(">BI", 5, 2), struct.pack(">BBIQ", 1, 5, 2, first) + VKEY.encode()),
         ("state", b"\6", struct.pack(">BBQQQ", 1, 6, 3, 1, first)),
+        ("state", b"\7", b"\1\7\1"),
+        ("state", b"\x08", struct.pack(">BBQQB", 1, 8, TIME, 259200000, 0)),
+        ("state", b"\x08", struct.pack(">BBQQBq", 1, 8, TIME, 1, 1, -2500)),
         ("leaf", struct.pack(">Q", first), b"\1" + leaf),
         ("tile", struct.pack(">BQ", 1, 2), b"\1" + b"".join(bytes([i]) * 32 for i in range(256))),
         ("metadata", record(DAY, 4, first), struct.pack(">BBBH", 1, 1, 2, 1) + nonce + b"\xbb" * 20),
@@ -448,6 +453,17 @@ def families(path):
         ("checkpoint", struct.pack(">Q", size), b"\1" + note),
         ("checkpoint", b"\xff" + struct.pack(">Q", size), b"\1" + note),
         ("dictionary", struct.pack(">H", 1), b"\1" + b"\x77" * 4),
+        ("secret", b"\6" + carried, b"\1" + b"\x55" * 3),
+        ("disposal", struct.pack(">BQ", 1, first), struct.pack(">BBBBQ", 1, 1, 1, 1, 260)),
+        ("disposal", struct.pack(">BQ", 1, first), struct.pack(">BBBBQQQQ", 1, 1, 3, 2, 260, 262, 7, TIME)),
+        ("disposal", b"\2" + carried, struct.pack(">BBBQQ", 1, 2, 2, first, 2**64 - 1) + b"{}"),
+        ("disposal", b"\2" + carried, struct.pack(">BBBQQ", 1, 2, 10, first, 264) + b"{}"),
+        ("disposal", b"\3" + carried, b"\1\3" + b"0" * 4),
+        ("disposal", b"\4" + carried, struct.pack(">BBQQQQQ", 1, 4, TIME, 3, 4, 9, 9)),
+        ("held", b"\1" + unit(DAY, 4), struct.pack(">BBI", 1, 1, 1)),
+        ("held", b"\2" + copied, struct.pack(">BBBH", 1, 2, 1, 1) + nonce + b"\xbb" * 5),
+        ("held", b"\3" + copied + struct.pack(">I", 1), struct.pack(">BBH", 1, 3, 1) + b"\xaa" * 5),
+        ("held", b"\4" + carried + b"\3" + b"\x44" * 8 + struct.pack(">Q", first), b"\1\4"),
         ("hold", struct.pack(">QB", first, 1), held),
         ("hold", struct.pack(">QB", first, 2), struct.pack(">BBQQ", 1, 2, 260, TIME) + b"\x99" * 3),
         ("hold", struct.pack(">QB", first, 3), struct.pack(">BBQQ", 1, 3, 260, TIME) + b"\x99" * 3),
@@ -729,6 +745,7 @@ FILES = {
         "closing.json": canonical,
         "absence-head.json": canonical,
         "absence.jsonl": absence,
+        "disposal-certificate.json": canonical,
         "catalogue.json": catalogue,
         "export.json": catalogue,
         "add-checkpoint.txt": add_checkpoint,

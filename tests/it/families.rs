@@ -4,6 +4,10 @@ use ceralacca::store::cf::checkpoint::{Checkpoints, Kept};
 use ceralacca::store::cf::chunk::{ChunkKey, Chunks, UploadKey};
 use ceralacca::store::cf::content::{ContentPart, Contents, PartKey};
 use ceralacca::store::cf::dictionary::Dictionaries;
+use ceralacca::store::cf::disposal::{
+    DisposalKey, DisposalRow, Disposals, GoneRow, HeldUnitRow, IntentRow, IntentState,
+};
+use ceralacca::store::cf::held::{HeldCopy, HeldKey, HeldRecord, HeldRecords, HeldRow};
 use ceralacca::store::cf::hold::{HoldAct, HoldRow, HoldStep, Holds, WrappedDetail};
 use ceralacca::store::cf::idempotency::Idempotency;
 use ceralacca::store::cf::index::{Index, Posting};
@@ -15,9 +19,10 @@ use ceralacca::store::cf::metadata::{
 };
 use ceralacca::store::cf::secret::{SecretKey, Secrets};
 use ceralacca::store::cf::staging::Staging;
-use ceralacca::store::cf::state::{Identity, Rotation, State, StateKey, StateRow, Tip};
+use ceralacca::store::cf::state::{ClockRow, Identity, Rotation, State, StateKey, StateRow, Tip};
 use ceralacca::store::cf::tile::Tiles;
 use ceralacca::store::cf::{ColumnFamily, Family};
+use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::hold::{HoldAuthority, HoldCounts};
 use ceralacca_formats::id::{IntervalId, LeafIndex, LogId, Origin, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Commitment, Epoch, Kind, Leaf};
@@ -101,6 +106,16 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
         at: time,
         detail: WrappedDetail(vec![0x99; 3]),
     };
+    let copy = HeldCopy {
+        interval,
+        class: Class::Receipt,
+        carried: 1,
+    };
+    let unit = DisposalUnit {
+        interval,
+        class: Class::Receipt,
+        carried: 1,
+    };
     let lines = [
         state(StateRow::Identity(Identity {
             version: 1,
@@ -127,6 +142,17 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
             },
             last: index,
         }),
+        state(StateRow::Development),
+        state(StateRow::Clock(ClockRow {
+            reading: time,
+            run_ms: 259_200_000,
+            step_ms: None,
+        })),
+        state(StateRow::Clock(ClockRow {
+            reading: time,
+            run_ms: 1,
+            step_ms: Some(-2500),
+        })),
         line::<Leaves>(
             &index,
             &Leaf {
@@ -229,6 +255,73 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
         line::<Checkpoints>(&Kept::Own(size), &"note\n".to_owned()),
         line::<Checkpoints>(&Kept::Witnessed(size), &"note\n".to_owned()),
         line::<Dictionaries>(&1, &vec![0x77; 4]),
+        line::<Secrets>(&SecretKey::Held(copy), &vec![0x55; 3]),
+        line::<Disposals>(
+            &DisposalKey::Intent(index),
+            &DisposalRow::Intent(IntentRow {
+                state: IntentState::Open,
+                approvals: vec![LeafIndex::new(260)],
+                grace: None,
+            }),
+        ),
+        line::<Disposals>(
+            &DisposalKey::Intent(index),
+            &DisposalRow::Intent(IntentRow {
+                state: IntentState::CarriedOut,
+                approvals: vec![LeafIndex::new(260), LeafIndex::new(262)],
+                grace: Some((7, time)),
+            }),
+        ),
+        line::<Disposals>(
+            &DisposalKey::Gone(unit),
+            &DisposalRow::Gone(GoneRow {
+                step: 2,
+                intent: index,
+                completed: None,
+                facts: b"{}".to_vec(),
+            }),
+        ),
+        line::<Disposals>(
+            &DisposalKey::Gone(unit),
+            &DisposalRow::Gone(GoneRow {
+                step: 10,
+                intent: index,
+                completed: Some(LeafIndex::new(264)),
+                facts: b"{}".to_vec(),
+            }),
+        ),
+        line::<Disposals>(
+            &DisposalKey::Certificate(unit),
+            &DisposalRow::Certificate(vec![0x30; 4]),
+        ),
+        line::<Disposals>(
+            &DisposalKey::Held(unit),
+            &DisposalRow::Held(HeldUnitRow {
+                latest: time,
+                ranges: vec![
+                    (LeafIndex::new(3), LeafIndex::new(4)),
+                    (LeafIndex::new(9), LeafIndex::new(9)),
+                ],
+            }),
+        ),
+        line::<HeldRecords>(
+            &HeldKey::InForce(interval, Class::Receipt),
+            &HeldRow::InForce(1),
+        ),
+        line::<HeldRecords>(
+            &HeldKey::Record(copy, index),
+            &HeldRow::Record(HeldRecord {
+                has_content: true,
+                dictionary: 1,
+                nonce,
+                ciphertext: vec![0xbb; 5],
+            }),
+        ),
+        line::<HeldRecords>(&HeldKey::Part(copy, index, 1), &HeldRow::Part(part.clone())),
+        line::<HeldRecords>(
+            &HeldKey::Posting(copy, Field::MessageId, Token([0x44; 8]), index),
+            &HeldRow::Posting,
+        ),
         line::<Holds>(
             &(index, HoldStep::Set),
             &HoldRow::Set {
@@ -283,7 +376,7 @@ fn every_state_key_reads_only_its_own_row() {
         &[5][..],
         &[5, 0, 0, 7],
         &[5, 0, 0, 0, 7, 0],
-        &[7],
+        &[9],
         &[6, 0],
         &[4, 0],
     ] {

@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["audit", "disclosure", "witnessed", "custody"],
     &["trust"],
     &["seal"],
+    &["disposal"],
     // `tiles` is beside `desk`: both show, one to the holder of a permit, the other to everybody.
     &["ingest", "desk", "tiles"],
     &["reissue"],
@@ -34,6 +35,8 @@ const FORMATS: &[&[&str]] = &[
         "source",
         "closing",
         "catalogue",
+        "disposal",
+        "disposal_certificate",
         "renewal",
         "hold",
         "export",
@@ -138,6 +141,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/package/",
             "src/cli/complete.rs",
             "src/cli/retention.rs",
+            "src/cli/dispose/",
             "src/cli/proven.rs",
             "src/cli/absence/",
             "src/cli/intervals.rs",
@@ -184,7 +188,15 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/import_log/",
         ],
     ),
-    ("tonic", &["src/api/", "src/server/", "src/cli/remote.rs"]),
+    (
+        "tonic",
+        &[
+            "src/api/",
+            "src/server/",
+            "src/cli/remote.rs",
+            "src/cli/remote/",
+        ],
+    ),
     (
         "ceralacca_pec",
         &[
@@ -197,6 +209,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/desk/brief.rs",
             "src/api/convert.rs",
             "src/trust/",
+            "src/disposal/time.rs",
             "src/api/convert/",
             "src/server/trust.rs",
             "src/server/seal.rs",
@@ -234,6 +247,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/server/trust.rs",
             "src/server/scrub.rs",
             "src/server/renewal.rs",
+            "src/server/disposal.rs",
         ],
     ),
     (
@@ -320,6 +334,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/reissue.rs",
             "src/cli/package.rs",
             "src/cli/retention.rs",
+            "src/cli/dispose/",
             "src/cli/remote.rs",
             "src/cli/scrub.rs",
             "src/cli/search.rs",
@@ -370,6 +385,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/cli/reissue.rs",
             "src/cli/package.rs",
             "src/cli/retention.rs",
+            "src/cli/dispose/",
             "src/cli/remote.rs",
             "src/cli/scrub.rs",
             "src/cli/search.rs",

@@ -9,6 +9,7 @@ mod cli;
 mod conformance;
 mod crash;
 mod damage;
+mod disposal;
 mod families;
 mod figures;
 mod findings;

@@ -53,6 +53,25 @@ impl Stamper for TestTsa {
     }
 }
 
+/// Several authorities: asked in order for a time-stamp, all of them for the time.
+pub struct Several(pub Vec<Arc<dyn Stamper>>);
+
+impl Stamper for Several {
+    fn stamp(&self, imprint: &Imprint) -> Result<Stamped, StampError> {
+        let mut given = self.0.iter().map(|one| one.stamp(imprint));
+        let none = Err(StampError::Silent("none is configured".to_owned()));
+        given.find(Result::is_ok).unwrap_or(none)
+    }
+
+    fn stamp_each(&self, imprint: &Imprint) -> Vec<Result<Stamped, StampError>> {
+        self.0.iter().map(|one| one.stamp(imprint)).collect()
+    }
+
+    fn is_development(&self) -> bool {
+        self.0.iter().all(|one| one.is_development())
+    }
+}
+
 /// A root, what it vouches for, and the authorities to close with.
 pub struct Sealing {
     pub root: Vec<u8>,
@@ -72,6 +91,11 @@ fn key() -> PrivateKey {
 impl Sealing {
     /// An authority whose clock is this one; `is_proven` where it is said to be its own.
     pub fn new(clock: &Arc<MovableClock>, is_proven: bool) -> Self {
+        Self::named(clock, is_proven, "prova")
+    }
+
+    /// The same, of an authority of this name, with keys of its own.
+    pub fn named(clock: &Arc<MovableClock>, is_proven: bool, name: &str) -> Self {
         let from = clock.now() - super::DAY_MS;
         let certificate = |purpose, key: &PrivateKey, issuer: &PrivateKey| {
             let wanted = Wanted {
@@ -98,7 +122,7 @@ impl Sealing {
         };
         let tsa = TestTsa {
             authority: Authority::new(Box::new(stamping)),
-            rules: Rules::new("prova", material, is_proven).unwrap(),
+            rules: Rules::new(name, material, is_proven).unwrap(),
             clock: Arc::clone(clock),
             silent: AtomicBool::new(false),
             given: AtomicU64::new(0),
@@ -119,6 +143,14 @@ impl Sealing {
             process: process(),
             tolerance_ms: 60_000,
             file_bytes_max: 1 << 20,
+        }
+    }
+
+    /// The same, with these authorities to stamp.
+    pub fn with(&self, stampers: Vec<Arc<dyn Stamper>>) -> Authorities {
+        Authorities {
+            stamper: Arc::new(Several(stampers)),
+            ..self.authorities()
         }
     }
 

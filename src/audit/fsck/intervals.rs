@@ -1,7 +1,7 @@
 //! The interval table: contiguous in time and index, each with its secrets.
 
 use super::report::{Damage, Report, chain};
-use super::{Subject, each};
+use super::{Subject, disposals, each};
 use crate::sequencer::Span;
 use crate::store::Rows;
 use crate::store::cf::interval::{IntervalRow, Intervals, Phase};
@@ -60,6 +60,9 @@ pub(in crate::audit) fn intervals(
         for class in Class::ALL {
             let keys = subject.keyring.class(subject.store, span.id, *class);
             if let Err(error) = keys {
+                if disposals::is_gone(subject, span.id, *class) {
+                    continue;
+                }
                 let why = format!("secret of class {class}: {}", chain(&error));
                 report.add(wrong(span.id, &why));
             }

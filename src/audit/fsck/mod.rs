@@ -10,6 +10,7 @@
 //! rotations    key event and checkpoint of each           keys of other times verify what they signed then
 //! intervals    contiguous in time and index
 //! holds        as many as the leaves say, each whole
+//! disposals    of each unit that is gone: intent, two approvals by two principals, completed leaf
 //! records      every metadata row opens under its keys and recomputes the commitment in its leaf
 //! contents     every part opens; length, SHA-256, BLAKE3
 //! index        postings below `indexed` are exactly the terms of the records
@@ -26,6 +27,7 @@
 //!    interval table, size and root of each kept checkpoint, and the uploads under way; the first
 //!    [`DAMAGES_MAX`] damages are named, all are counted.
 
+pub(in crate::audit) mod disposals;
 pub(in crate::audit) mod holds;
 pub(in crate::audit) mod index;
 pub(in crate::audit) mod intervals;
@@ -70,6 +72,7 @@ pub fn check(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Report {
         }
     };
     let spans = intervals::intervals(subject, tip, &mut report);
+    disposals::disposals(subject, &spans, &mut report);
     let keys = rotations::rotations(subject, &spans, &mut report);
     let counted = tree::tree(subject, tip, &spans, &keys, &mut report, progress);
     holds::holds(subject, &spans, Some(counted), &mut report);

@@ -2,6 +2,7 @@
 
 use crate::store::cf::Family;
 use ceralacca_formats::id::LeafIndex;
+use ceralacca_formats::leaf::Class;
 use ceralacca_formats::tree::RootHash;
 use std::fmt::Display;
 
@@ -59,6 +60,16 @@ pub enum Damage {
     Interval {
         /// Start of the interval, milliseconds since 1970.
         start: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// A disposal is not what the log says of it.
+    #[error("disposal of class {class} of interval {start}: {why}")]
+    Disposal {
+        /// Start of the interval, milliseconds since 1970.
+        start: u64,
+        /// The class.
+        class: Class,
         /// What is wrong.
         why: String,
     },
@@ -128,6 +139,8 @@ pub struct Report {
     pub intervals: u64,
     /// Records opened.
     pub records: u64,
+    /// Records that were disposed of.
+    pub disposed: u64,
     /// Bytes of content read.
     pub content_bytes: u64,
     /// Postings compared.

@@ -4,7 +4,9 @@ use super::Work;
 use super::state::Cursor;
 use crate::audit::fsck::records::read_through;
 use crate::audit::fsck::tree::which;
-use crate::audit::fsck::{Damage, Report, Subject, chain_of, holds, index, intervals, rest};
+use crate::audit::fsck::{
+    Damage, Report, Subject, chain_of, disposals, holds, index, intervals, rest,
+};
 use crate::index::hashes;
 use crate::keyring;
 use crate::record::open::{self, RecordError};
@@ -43,6 +45,7 @@ impl Work {
             let spans = intervals::intervals(subject, tip, report);
             // How many the leaves say is counted by `fsck`, which reads them while nothing is added.
             holds::holds(subject, &spans, None, report);
+            disposals::disposals(subject, &spans, report);
             spans
         });
         self.state.cursor = Cursor::Cuts(0);
@@ -240,6 +243,7 @@ fn whole(subject: &Subject<'_>, until: TreeSize, root: Option<RootHash>, report:
 fn record(subject: &Subject<'_>, interval: IntervalId, leaf: Leaf, report: &mut Report) -> u64 {
     let opened = match open::open(subject.store, subject.keyring, interval, leaf) {
         Ok(opened) => opened,
+        Err(RecordError::Disposed { .. }) => return 0,
         Err(error) => {
             report.record(leaf.seq, &error);
             return 0;
@@ -258,7 +262,8 @@ fn record(subject: &Subject<'_>, interval: IntervalId, leaf: Leaf, report: &mut 
         Ok(Some(StateRow::Indexed(indexed))) => indexed,
         _ => TreeSize::default(),
     };
-    if leaf.seq.is_within(indexed) {
+    // Of a record under hold, carried over, the terms stand with it.
+    if leaf.seq.is_within(indexed) && !opened.is_carried_over() {
         for posting in index::postings(subject, interval, &opened)
             .into_iter()
             .flatten()

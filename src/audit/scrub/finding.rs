@@ -115,6 +115,13 @@ impl Finding {
                 why,
                 "the records of the interval: their keys, and their place in time",
             ),
+            Damage::Disposal { start, class, why } => Self::new(
+                "disposal",
+                None,
+                &format!("disposal of class {class} of interval {start}"),
+                why,
+                "that those records were lawfully disposed of: without it they were destroyed",
+            ),
             Damage::Record { index, why } => Self::new(
                 "record",
                 Some(*index),

@@ -5,6 +5,8 @@ use super::state::Cursor;
 use crate::audit::fsck::{Damage, Report};
 use crate::store::cf::checkpoint::Checkpoints;
 use crate::store::cf::dictionary::Dictionaries;
+use crate::store::cf::disposal::Disposals;
+use crate::store::cf::held::HeldRecords;
 use crate::store::cf::hold::Holds;
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::cf::index::Index;
@@ -42,6 +44,8 @@ impl Work {
                 Family::Staging => page.read::<Staging>(store, report, |_, _| {}),
                 Family::Secret => page.read::<Secrets>(store, report, |_, _| {}),
                 Family::Index => page.read::<Index>(store, report, |_, _| {}),
+                Family::Disposal => page.read::<Disposals>(store, report, |_, _| {}),
+                Family::Held => page.read::<HeldRecords>(store, report, |_, _| {}),
                 Family::LeafHash => page.read::<LeafHashes>(store, report, |_, _| {}),
                 Family::Interval => page.read::<Intervals>(store, report, |_, _| {}),
                 Family::Hold => page.read::<Holds>(store, report, |_, _| {}),

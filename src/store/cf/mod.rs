@@ -7,6 +7,8 @@ pub mod checkpoint;
 pub mod chunk;
 pub mod content;
 pub mod dictionary;
+pub mod disposal;
+pub mod held;
 pub mod hold;
 pub mod idempotency;
 pub mod index;
@@ -104,6 +106,10 @@ families! {
     Dictionary = "dictionary",
     /// Holds.
     Hold = "hold",
+    /// Disposals under way and done.
+    Disposal = "disposal",
+    /// Records carried over under a hold.
+    Held = "held",
 }
 
 /// A cursor over stored bytes.

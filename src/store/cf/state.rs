@@ -7,11 +7,14 @@
 //! key    04   value  format u8 = 1 | 04 | leaf index u64           the index has runs for all leaves below it
 //! key    05 | number u32   value  format u8 = 1 | 05 | number u32 | leaf index u64 | verifier key (text)   a rotation
 //! key    06   value  format u8 = 1 | 06 | holds set u64 | holds released u64 | leaf index u64    the acts on holds
+//! key    07   value  format u8 = 1 | 07 | 01                       initialised as a development log
+//! key    08   value  format u8 = 1 | 08 | reading u64 | running time u64 | 00, or 01 and step i64    the software clock
 //! ```
 //! 01 is written by `init`. 02 is in every batch that adds
 //! leaves; 03 is the note of the group before, in the same batch, or alone at stop; 04 after each run; 05
 //! when a rotation is in force, with the leaf of the key event and the key that it retired, numbered from 0;
 //! 06 in the batch of each leaf of kind 6 or 7, with the index of that leaf: absent where no hold was ever set.
+//! 07 by `init`, once, where it was told to: the first leaf says the same, and both must; 08 at each tick of the clock.
 
 use super::{ColumnFamily, FORMAT, Family, Malformed, Reader};
 use ceralacca_formats::hold::HoldCounts;
@@ -38,6 +41,10 @@ pub enum StateKey {
     Rotation(u32),
     /// How many holds were set and released.
     Holds,
+    /// It was initialised as a development log.
+    Development,
+    /// The software clock.
+    Clock,
 }
 
 impl StateKey {
@@ -49,6 +56,8 @@ impl StateKey {
             Self::Indexed => 4,
             Self::Rotation(_) => 5,
             Self::Holds => 6,
+            Self::Development => 7,
+            Self::Clock => 8,
         }
     }
 }
@@ -95,6 +104,17 @@ pub struct Tip {
     pub time: UtcMillis,
 }
 
+/// The software clock, as it is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ClockRow {
+    /// Its reading, milliseconds since 1970.
+    pub reading: UtcMillis,
+    /// How long the archive has run, in milliseconds.
+    pub run_ms: u64,
+    /// A step of the wall clock that no token has explained, in milliseconds.
+    pub step_ms: Option<i64>,
+}
+
 /// A row.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum StateRow {
@@ -115,6 +135,10 @@ pub enum StateRow {
         /// The last leaf of kind 6 or 7, which says the same.
         last: LeafIndex,
     },
+    /// It was initialised as a development log.
+    Development,
+    /// The software clock.
+    Clock(ClockRow),
 }
 
 impl StateRow {
@@ -127,6 +151,8 @@ impl StateRow {
             Self::Indexed(_) => StateKey::Indexed,
             Self::Rotation(rotation) => StateKey::Rotation(rotation.number),
             Self::Holds { .. } => StateKey::Holds,
+            Self::Development => StateKey::Development,
+            Self::Clock(_) => StateKey::Clock,
         }
     }
 }
@@ -150,6 +176,8 @@ impl ColumnFamily for State {
             [3] => Ok(StateKey::Note),
             [4] => Ok(StateKey::Indexed),
             [6] => Ok(StateKey::Holds),
+            [7] => Ok(StateKey::Development),
+            [8] => Ok(StateKey::Clock),
             [5, number @ ..] => match <[u8; 4]>::try_from(number) {
                 Ok(number) => Ok(StateKey::Rotation(u32::from_be_bytes(number))),
                 Err(_) => Err(Malformed::Length),
@@ -184,6 +212,15 @@ impl ColumnFamily for State {
             StateRow::Holds { counts, last } => {
                 for number in [counts.set, counts.released, last.get()] {
                     out.extend_from_slice(&number.to_be_bytes());
+                }
+            }
+            StateRow::Development => out.push(1),
+            StateRow::Clock(clock) => {
+                out.extend_from_slice(&clock.reading.get().to_be_bytes());
+                out.extend_from_slice(&clock.run_ms.to_be_bytes());
+                out.push(u8::from(clock.step_ms.is_some()));
+                if let Some(step_ms) = clock.step_ms {
+                    out.extend_from_slice(&step_ms.to_be_bytes());
                 }
             }
         }
@@ -243,6 +280,26 @@ impl ColumnFamily for State {
                 };
                 reader.end()?;
                 row
+            }
+            7 => {
+                let known = reader.u8()? == 1;
+                reader.end()?;
+                let row = known.then_some(StateRow::Development);
+                row.ok_or(Malformed::Field("kind of the log"))?
+            }
+            8 => {
+                let (reading, run_ms) = (UtcMillis::new(reader.u64()?), reader.u64()?);
+                let step_ms = match reader.u8()? {
+                    0 => None,
+                    1 => Some(i64::from_be_bytes(reader.array()?)),
+                    _ => return Err(Malformed::Field("step")),
+                };
+                reader.end()?;
+                StateRow::Clock(ClockRow {
+                    reading,
+                    run_ms,
+                    step_ms,
+                })
             }
             _ => return Err(Malformed::Field("state")),
         })

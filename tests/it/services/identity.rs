@@ -284,6 +284,58 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             let request = v1::GetScrubRequest { log };
             clients.operations.get_scrub(request).await.map(drop)
         }
+        "ceralacca.v1.Disposal/PlanDisposal" => {
+            let request = v1::PlanDisposalRequest { log, all: false };
+            clients.disposal.plan_disposal(request).await.map(drop)
+        }
+        "ceralacca.v1.Disposal/IntendDisposal" => {
+            let request = v1::IntendDisposalRequest {
+                log,
+                units: Vec::new(),
+            };
+            clients.disposal.intend_disposal(request).await.map(drop)
+        }
+        "ceralacca.v1.Disposal/ApproveDisposal" => {
+            let request = v1::ApproveDisposalRequest {
+                log,
+                intent: 0,
+                intent_hash: vec![0; 32].into(),
+            };
+            clients.disposal.approve_disposal(request).await.map(drop)
+        }
+        "ceralacca.v1.Disposal/WithdrawDisposal" => {
+            let request = v1::WithdrawDisposalRequest { log, intent: 0 };
+            clients.disposal.withdraw_disposal(request).await.map(drop)
+        }
+        "ceralacca.v1.Disposal/ListIntents" => {
+            let request = v1::ListIntentsRequest {
+                log,
+                ..v1::ListIntentsRequest::default()
+            };
+            clients.disposal.list_intents(request).await.map(drop)
+        }
+        "ceralacca.v1.Disposal/ListDisposals" => {
+            let request = v1::ListDisposalsRequest {
+                log,
+                ..v1::ListDisposalsRequest::default()
+            };
+            clients.disposal.list_disposals(request).await.map(drop)
+        }
+        "ceralacca.v1.Disposal/GetDisposalCertificate" => {
+            let request = v1::GetDisposalCertificateRequest {
+                log,
+                unit: Some(v1::DisposalUnit {
+                    interval_ms: 0,
+                    retention_class: 1,
+                    carried: 0,
+                }),
+            };
+            clients
+                .disposal
+                .get_disposal_certificate(request)
+                .await
+                .map(drop)
+        }
         "ceralacca.v1.Preservation/ListIntervals" => {
             let request = v1::ListIntervalsRequest {
                 log,
@@ -353,7 +405,7 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
     // The sum of the table of RPC by role: it changes with the table only.
     assert_eq!(
         allowed,
-        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 3 * 2 + 4 + 1 + 2 + 3 + 2 * 3
+        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 3 * 2 + 4 + 1 + 2 + 3 + 2 * 3 + 2 + 1 + 2 + 3 * 4
     );
     house.served.stop_and_check();
 }

@@ -27,6 +27,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use v1::audit_client::AuditClient;
+use v1::disposal_client::DisposalClient;
 use v1::operations_client::OperationsClient;
 use v1::preservation_client::PreservationClient;
 use v1::reissue_client::ReissueClient;
@@ -44,6 +45,7 @@ struct Clients {
     reissue: ReissueClient<Channel>,
     operations: OperationsClient<Channel>,
     preservation: PreservationClient<Channel>,
+    disposal: DisposalClient<Channel>,
 }
 
 impl Clients {
@@ -56,6 +58,7 @@ impl Clients {
             reissue: ReissueClient::new(channel()),
             operations: OperationsClient::new(channel()),
             preservation: PreservationClient::new(channel()),
+            disposal: DisposalClient::new(channel()),
         }
     }
 }

@@ -1,0 +1,98 @@
+//! Bytes that are gone, not only rows: tables and blobs rewritten where rows were removed.
+//!
+//! ```text
+//! roll     the memtable becomes a table: what comes later stands in others
+//! purge    flush ─▶ tables wholly within the range dropped ─▶ those at its edges, and those that may share blobs with
+//!          it, rewritten down to the lowest level, and with them the blobs they name
+//! ```
+//! A range that is removed is one tombstone; RocksDB drops rows under it whenever it rewrites their table, which of old
+//! tables may be never. So they are rewritten here, and what that costs is what the range held: keys begin with the
+//! interval, and families by key ([`super::is_by_key`]) keep files apart.
+//!
+//! # Invariants
+//! 1. Nothing is dropped that is not already removed: a range with a row in it is refused.
+//! 2. Writers do not wait: the rewriting is of a background thread, and no other compaction waits for it.
+
+use super::{RocksStore, has_blobs};
+use crate::store::cf::Family;
+use crate::store::{KeyRange, Order, Store, StoreError};
+use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
+
+/// What part of the blob files a rewriting moves what is still named out of: all, while a range is purged.
+const EVERY_BLOB: &[(&str, &str)] = &[("blob_garbage_collection_age_cutoff", "1.0")];
+/// The same at other times: the oldest quarter.
+const OLD_BLOBS: &[(&str, &str)] = &[("blob_garbage_collection_age_cutoff", "0.25")];
+
+/// Begins new tables, without waiting for those before.
+pub(super) fn roll(store: &RocksStore, families: &[Family]) -> Result<(), StoreError> {
+    let mut options = FlushOptions::default();
+    options.set_wait(false);
+    for family in families {
+        let handle = store.family(*family)?;
+        let flushed = store.db.flush_cf_opt(&handle, &options);
+        flushed.map_err(|error| store.explain(&error))?;
+    }
+    Ok(())
+}
+
+/// Brings to tables what is in memory.
+pub(super) fn flush(store: &RocksStore, families: &[Family]) -> Result<(), StoreError> {
+    for family in families {
+        let handle = store.family(*family)?;
+        let flushed = store.db.flush_cf(&handle);
+        flushed.map_err(|error| store.explain(&error))?;
+    }
+    Ok(())
+}
+
+/// Rewrites what holds a range, until nothing of it is left.
+pub(super) fn purge(
+    store: &RocksStore,
+    family: Family,
+    range: &KeyRange,
+    within: &KeyRange,
+) -> Result<(), StoreError> {
+    if store.scan(family, range, Order::Ascending).next().is_some() {
+        let text = format!(
+            "rows of {} that were to be removed are there",
+            family.name()
+        );
+        return Err(StoreError::Corrupt(text));
+    }
+    flush(store, &[family])?;
+    let handle = store.family(family)?;
+    if let Some(end) = &range.end {
+        let dropped = store.db.delete_file_in_range_cf(&handle, &range.start, end);
+        dropped.map_err(|error| store.explain(&error))?;
+    }
+    let set = |options| {
+        let set = store.db.set_options_cf(&handle, options);
+        set.map_err(|error| store.explain(&error))
+    };
+    let errors = background_errors(store)?;
+    if has_blobs(family) {
+        set(EVERY_BLOB)?;
+    }
+    let mut options = CompactOptions::default();
+    options.set_exclusive_manual_compaction(false);
+    options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+    let (start, end) = (Some(&within.start), within.end.as_ref());
+    store.db.compact_range_cf_opt(&handle, start, end, &options);
+    if has_blobs(family) {
+        set(OLD_BLOBS)?;
+    }
+    // The engine does not say whether it did it; but it counts what failed in the background.
+    match background_errors(store)? == errors {
+        true => Ok(()),
+        false => Err(StoreError::Engine(format!(
+            "rewriting tables of {} failed",
+            family.name()
+        ))),
+    }
+}
+
+fn background_errors(store: &RocksStore) -> Result<u64, StoreError> {
+    let errors = store.db.property_int_value("rocksdb.background-errors");
+    let errors = errors.map_err(|error| store.explain(&error))?;
+    Ok(errors.unwrap_or(0))
+}
