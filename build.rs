@@ -3,7 +3,7 @@
 use prost::Message;
 use std::path::PathBuf;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "ceralacca/v1/record.proto",
     "ceralacca/v1/submission.proto",
     "ceralacca/v1/audit.proto",
@@ -12,6 +12,8 @@ const FILES: [&str; 8] = [
     "ceralacca/v1/operations.proto",
     "ceralacca/v1/preservation.proto",
     "ceralacca/v1/disposal.proto",
+    "ceralacca/v1/holds.proto",
+    "ceralacca/v1/erasure.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

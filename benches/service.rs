@@ -539,6 +539,7 @@ async fn soak(count: u64) {
         let request = v1::GetDuplicatoRequest {
             log: String::new(),
             index,
+            infected: false,
         };
         copies.push(client.get_duplicato(request).await.expect("object"));
     }

@@ -8,10 +8,11 @@ use crate::access::{self, Denied, Migrate, Permit, Status, Submit};
 use crate::ambient::{Clock, Entropy, SystemClock, SystemEntropy};
 use crate::audit::scrub::{Report, Scrub, Ticked};
 use crate::audit::{ReadError, Reader};
-use crate::custody::Custodian;
+use crate::custody::{Certifier, Custodian, CustodyError};
 use crate::desk::{Desk, Packages};
 use crate::disclosure::Disclosures;
 use crate::disposal::{self, DisposalRules, Disposer, Overview};
+use crate::erasures;
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{self, KeyError, Keyring};
 use crate::reissue::{ReissueError, Reissuer};
@@ -422,6 +423,36 @@ impl Log {
             custodian,
             permit,
         ))
+    }
+
+    /// Makes up for what follows an erasure and was not done: the bytes that still stand in files, the certificate.
+    pub fn complete_erasure(&self, record: LeafIndex) -> Result<(), CustodyError> {
+        let (store, keyring) = (self.reader.store(), self.reader.keyring());
+        let kept = erasures::find(store, keyring, record)?;
+        let kept = kept.ok_or(CustodyError::NotErased(record))?;
+        let interval = self.reader.published().interval_of(record);
+        let certifier = self.authorities.as_ref().map(|authorities| Certifier {
+            origin: &self.origin,
+            signer: &*authorities.signer,
+            stamper: &*authorities.stamper,
+            now: self.clock.wall(),
+        });
+        let custodian = &self.custodian;
+        custodian.complete_erasure(store, record, certifier.as_ref(), &kept, interval)
+    }
+
+    /// The same, of every record whose erasure is not complete; gives how many there were. The first failure is told
+    /// after all were tried.
+    pub fn complete_erasures(&self) -> Result<u64, CustodyError> {
+        let mut done = 0;
+        let mut failed = Ok(());
+        for record in erasures::incomplete(self.reader.store()) {
+            match self.complete_erasure(record?) {
+                Ok(()) => done += 1,
+                Err(error) => failed = failed.and(Err(error)),
+            }
+        }
+        failed.map(|()| done)
     }
 
     /// Makes packages from it, for the holder of a permit for this log.

@@ -198,31 +198,20 @@ impl Keyring {
         self.origin_sha256
     }
 
-    /// Encrypts who did an act on a hold, and why, under the log key: it outlives what the hold names.
-    pub fn wrap_hold_detail(
-        &self,
-        hold: LeafIndex,
-        step: u8,
-        plain: &[u8],
-        entropy: &dyn Entropy,
-    ) -> Vec<u8> {
+    /// Encrypts who did an act, and why, under the log key: it outlives what the act was about.
+    pub fn wrap_detail(&self, what: DetailOf, plain: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
         let nonce = RecordNonce::from_bytes(draw(entropy));
-        let what = hold_use(hold, step);
         self.log_key
-            .wrap_detail(plain, &self.origin_sha256, what, nonce)
+            .wrap_detail(plain, &self.origin_sha256, what.into(), nonce)
     }
 
-    /// Opens what [`Keyring::wrap_hold_detail`] made, of the same hold and step only.
-    pub fn open_hold_detail(
-        &self,
-        hold: LeafIndex,
-        step: u8,
-        wrapped: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        let what = "the detail of a hold";
-        self.log_key
-            .unwrap_detail(wrapped, &self.origin_sha256, hold_use(hold, step))
-            .map_err(|source| KeyError::Wrapped { what, source })
+    /// Opens what [`Keyring::wrap_detail`] made, of the same act only.
+    pub fn open_detail(&self, what: DetailOf, wrapped: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let opened = self
+            .log_key
+            .unwrap_detail(wrapped, &self.origin_sha256, what.into());
+        let what = "the detail of an act";
+        opened.map_err(|source| KeyError::Wrapped { what, source })
     }
 
     /// Draws the class secrets of a new interval; their wrapped rows are added to `batch`.
@@ -400,10 +389,27 @@ pub fn chain(store: &dyn Store, current: &VerifierKey) -> Result<KeyChain, KeyEr
     Ok(chain)
 }
 
-fn hold_use(hold: LeafIndex, step: u8) -> SecretUse {
-    SecretUse::HoldDetail {
-        hold: hold.get(),
-        step,
+/// Of which act a detail is: the code of its row beside it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DetailOf {
+    /// On a hold.
+    Hold(LeafIndex, u8),
+    /// The erasure of a record.
+    Erasure(LeafIndex, u8),
+}
+
+impl From<DetailOf> for SecretUse {
+    fn from(of: DetailOf) -> Self {
+        match of {
+            DetailOf::Hold(hold, step) => Self::HoldDetail {
+                hold: hold.get(),
+                step,
+            },
+            DetailOf::Erasure(record, step) => Self::ErasureDetail {
+                record: record.get(),
+                step,
+            },
+        }
     }
 }
 

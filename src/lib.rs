@@ -8,11 +8,11 @@
 //! - [`store`]: rows in column families: RocksDB, and memory for simulation
 //! - [`seal_key`], [`tsa`]: the key that seals; time-stamping authorities, asked in order
 //! - [`keyring`], [`record`], [`index`]: secrets of a log; a draft to rows and back; a term to candidates
-//! - [`holds`]: suspensions of disposal, held against the log
+//! - [`holds`], [`erasures`]: suspensions of disposal, held against the log; records that were erased singly
 //! - [`sequencer`]: the only writer
 //! - [`witnessed`]: the checkpoints that witnesses cosigned
 //! - [`audit`], [`disclosure`]: the reading engine and `fsck`; the record of what is shown
-//! - [`custody`]: acts on what is kept: holds
+//! - [`custody`]: acts on what is kept: holds, single erasures
 //! - [`trust`]: what signatures are judged with
 //! - [`ingest`], [`desk`]: what is submitted, and what is shown, each with a permit
 //! - [`seal`]: the closing of intervals
@@ -53,6 +53,7 @@ pub mod custody;
 pub mod desk;
 pub mod disclosure;
 pub mod disposal;
+pub mod erasures;
 pub mod holds;
 pub mod index;
 pub mod ingest;

@@ -20,7 +20,8 @@
 //! - [`log_file`], [`catalogue`], [`closing`]: the files of a closed interval, and the leaf that closes it;
 //!   [`export`]: what a log is rebuilt from beside them; [`renewal`]: the leaf that says that its evidence was renewed;
 //!   [`disposal`], [`disposal_certificate`]: the leaves of what is gone, and what is signed of it
-//! - [`hold`]: the leaves that say that disposal was suspended, and no longer is
+//! - [`hold`]: the leaves that say that disposal was suspended, and no longer is; [`erasure`]: that one record went
+//!   before its term, and the certificate of it
 //! - [`note`], [`checkpoint`]: C2SP signed notes and checkpoints
 //! - [`sample`]: which leaves an auditor's seed names
 //! - [`rotation`]: the keys of a log, followed from the first
@@ -51,6 +52,7 @@ pub mod digest;
 pub mod disposal;
 pub mod disposal_certificate;
 pub mod encrypt;
+pub mod erasure;
 pub mod event;
 pub mod export;
 pub mod hold;

@@ -17,6 +17,7 @@ use crate::disposal::{
     DISPOSAL_APPROVAL, DISPOSAL_COMPLETED, DISPOSAL_INTENT, DISPOSAL_WITHDRAWN, DisposalApproval,
     DisposalCompleted, DisposalIntent, read_withdrawn, write_withdrawn,
 };
+use crate::erasure::{ERASURE_PROPOSED, ErasureProposed, RECORD_ERASED, RecordErased};
 use crate::hold::{
     ActDetail, HOLD_RELEASE_PROPOSED, HOLD_RELEASED, HOLD_SET, HoldPlaced, HoldReleaseProposed,
     HoldReleased,
@@ -287,6 +288,10 @@ pub enum CustodyRecord {
     DisposalApproval(DisposalApproval),
     /// A unit is gone.
     DisposalCompleted(Box<DisposalCompleted>),
+    /// The erasure of a record was proposed; the leaf after this one says by whom (`erasure`).
+    ErasureProposed(ErasureProposed),
+    /// A record was erased; the leaf after this one says by whom.
+    RecordErased(RecordErased),
 }
 
 /// What the first leaf of a log says that was initialised to try the archive out.
@@ -314,7 +319,8 @@ pub enum Metadata {
     /// `"type":"epoch"`, `"clock-step"`, `"clock-confirmed"`, `"late-cut"`, `"disclosure"`, `"trust-item"`,
     /// `"trust-set"`, `"migration-declared"`, `"key-rotation"`, `"interval-closed"`, `"evidence-renewed"`,
     /// `"stamp-outage"`, `"restored"`, `"hold-set"`, `"hold-release-proposed"`, `"hold-released"`, `"disposal-intent"`,
-    /// `"disposal-withdrawn"`, `"disposal-approval"`, `"disposal-completed"`.
+    /// `"disposal-withdrawn"`, `"disposal-approval"`, `"disposal-completed"`,
+    /// `"erasure-proposed"`, `"record-erased"`.
     Custody(CustodyRecord),
 }
 
@@ -606,6 +612,8 @@ impl CustodyRecord {
             Self::HoldPlaced(placed) => placed.write(w, schema),
             Self::HoldReleaseProposed(proposed) => proposed.write(w, schema),
             Self::HoldReleased(released) => released.write(w, schema),
+            Self::ErasureProposed(proposed) => proposed.write(w, schema),
+            Self::RecordErased(erased) => erased.write(w, schema),
             Self::StampOutage {
                 interval_ms,
                 waiting_ms,
@@ -683,6 +691,8 @@ impl CustodyRecord {
                 Some(HoldReleaseProposed::read(r).map(Self::HoldReleaseProposed))
             }
             HOLD_RELEASED => Some(HoldReleased::read(r).map(Self::HoldReleased)),
+            ERASURE_PROPOSED => Some(ErasureProposed::read(r).map(Self::ErasureProposed)),
+            RECORD_ERASED => Some(RecordErased::read(r).map(Self::RecordErased)),
             "stamp-outage" => Some(need(r, "interval_ms").and_then(|interval_ms| {
                 let waiting_ms = need(r, "waiting_ms")?;
                 Ok(Self::StampOutage {
@@ -831,6 +841,7 @@ impl Metadata {
             }
             Self::Custody(CustodyRecord::Restored { .. }) => {
                 take(Field::Event, RESTORED.as_bytes());
+            }
             Self::Custody(CustodyRecord::DisposalIntent(_)) => {
                 take(Field::Event, DISPOSAL_INTENT.as_bytes());
             }
@@ -842,6 +853,12 @@ impl Metadata {
             }
             Self::Custody(CustodyRecord::DisposalCompleted(_)) => {
                 take(Field::Event, DISPOSAL_COMPLETED.as_bytes());
+            }
+            Self::Custody(CustodyRecord::ErasureProposed(_)) => {
+                take(Field::Event, ERASURE_PROPOSED.as_bytes());
+            }
+            Self::Custody(CustodyRecord::RecordErased(_)) => {
+                take(Field::Event, RECORD_ERASED.as_bytes());
             }
             Self::DisclosureDetail(_)
             | Self::MigrationDetail(_)

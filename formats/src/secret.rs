@@ -230,6 +230,13 @@ pub enum SecretUse {
         /// How often they were carried over, from 1.
         carried: u32,
     },
+    /// Who erased a record, and why; its certificate: under the log key.
+    ErasureDetail {
+        /// The record, by its leaf.
+        record: u64,
+        /// Which act: the code of its row.
+        step: u8,
+    },
 }
 
 impl SecretUse {
@@ -259,6 +266,12 @@ impl SecretUse {
                 bytes.extend(interval.to_be_bytes());
                 bytes.extend(class.code().to_be_bytes());
                 bytes.extend(carried.to_be_bytes());
+                bytes
+            }
+            Self::ErasureDetail { record, step } => {
+                let mut bytes = vec![6];
+                bytes.extend(record.to_be_bytes());
+                bytes.push(step);
                 bytes
             }
         }

@@ -108,11 +108,17 @@ pub enum ActName {
     Withdraw,
     /// See what was disposed of and is to be, and the certificates.
     Disposals,
+    /// Propose to erase an object kept by contract, or confirm it: two different principals.
+    Erase,
+    /// See that a record was erased, and the certificate of it.
+    Erasures,
+    /// Take an infected message out of its isolation.
+    Infected,
 }
 
 impl ActName {
     /// Every act.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Submit,
         Self::Checkpoint,
         Self::Prove,
@@ -131,6 +137,9 @@ impl ActName {
         Self::Approve,
         Self::Withdraw,
         Self::Disposals,
+        Self::Erase,
+        Self::Erasures,
+        Self::Infected,
     ];
 
     /// The roles that allow it, the plainest first: the first one that a principal has is recorded.
@@ -146,7 +155,10 @@ impl ActName {
             Self::Migrate | Self::Scrub => &[Operator],
             Self::Totals => &[Provider, Auditor, Operator],
             Self::Preserve => &[Provider, Operator, Auditor],
-            Self::Hold | Self::Release => &[Provider, Approver],
+            Self::Hold | Self::Release | Self::Erase => &[Provider, Approver],
+            Self::Erasures => &[Provider, Auditor, Court, Approver],
+            // Who must keep it (DPR 68/2005 art. 12) takes it out; a court has it from there.
+            Self::Infected => &[Provider],
             Self::Holds => &[Provider, Auditor, Approver],
             Self::Dispose => &[Operator],
             Self::Approve => &[Approver],
@@ -209,7 +221,13 @@ acts! {
     /// [`ActName::Withdraw`].
     Withdraw,
     /// [`ActName::Disposals`].
-    Disposals
+    Disposals,
+    /// [`ActName::Erase`].
+    Erase,
+    /// [`ActName::Erasures`].
+    Erasures,
+    /// [`ActName::Infected`].
+    Infected
 }
 
 /// What an act of a court allows its bearer to see.
@@ -486,6 +504,9 @@ mod tests {
                 allows::<Approve>(role),
                 allows::<Withdraw>(role),
                 allows::<Disposals>(role),
+                allows::<Erase>(role),
+                allows::<Erasures>(role),
+                allows::<Infected>(role),
             ];
             let expected = ActName::ALL.map(|act| act.roles().contains(&role));
             assert_eq!(found, expected, "{role:?}");

@@ -42,6 +42,14 @@ pub const RPCS: &[(&str, ActName)] = &[
         "ceralacca.v1.Disposal/GetDisposalCertificate",
         ActName::Disposals,
     ),
+    ("ceralacca.v1.Holds/SetHold", ActName::Hold),
+    ("ceralacca.v1.Holds/ListHolds", ActName::Holds),
+    ("ceralacca.v1.Holds/GetHold", ActName::Holds),
+    ("ceralacca.v1.Holds/ProposeRelease", ActName::Release),
+    ("ceralacca.v1.Holds/ConfirmRelease", ActName::Release),
+    ("ceralacca.v1.Erasure/ProposeErasure", ActName::Erase),
+    ("ceralacca.v1.Erasure/ConfirmErasure", ActName::Erase),
+    ("ceralacca.v1.Erasure/GetErasure", ActName::Erasures),
 ];
 
 /// The act of an RPC.

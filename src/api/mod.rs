@@ -18,6 +18,8 @@ mod blocking;
 mod convert;
 mod cut;
 mod disposal;
+mod erasure;
+mod holds;
 mod import;
 mod metrics;
 mod operations;
@@ -215,6 +217,8 @@ impl Service {
         add!(v1::operations_server::OperationsServer);
         add!(v1::preservation_server::PreservationServer);
         add!(v1::disposal_server::DisposalServer);
+        add!(v1::holds_server::HoldsServer);
+        add!(v1::erasure_server::ErasureServer);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)

@@ -7,7 +7,7 @@ use super::patient::{self, Patient};
 use super::v1::get_duplicato_response::Part;
 use super::v1::reissue_server::Reissue as Rpc;
 use super::{CHUNK_BYTES, Service, convert, status, v1};
-use crate::access::{Permit, Reissue};
+use crate::access::{Infected, Permit, Reissue};
 use bytes::Bytes;
 use ceralacca_formats::id::LeafIndex;
 use futures_util::stream::BoxStream;
@@ -24,8 +24,13 @@ impl Rpc for Service {
         let caller = self.caller(&request)?;
         let request = request.into_inner();
         let permit = self.permit::<Reissue>(&caller, &request.log)?;
+        let isolated = match request.infected {
+            true => Some(self.permit::<Infected>(&caller, &request.log)?),
+            false => None,
+        };
         let (service, index) = (self.clone(), LeafIndex::new(request.index));
-        let give = move |sender: &Patient<_>| give(&service, &permit, index, sender);
+        let give =
+            move |sender: &Patient<_>| give(&service, &permit, isolated.as_ref(), index, sender);
         self.reissued(give).await
     }
 
@@ -79,12 +84,17 @@ fn part(part: Part) -> v1::GetDuplicatoResponse {
 fn give(
     service: &Service,
     permit: &Permit<Reissue>,
+    isolated: Option<&Permit<Infected>>,
     index: LeafIndex,
     sender: &Patient<v1::GetDuplicatoResponse>,
 ) -> Result<(), Status> {
     let log = service.log(permit)?;
     let desk = log.desk(permit).map_err(|_| status::denied())?;
-    let duplicato = desk.duplicato(index).map_err(status::desk)?;
+    let duplicato = match isolated {
+        Some(isolated) => desk.infected(isolated, index),
+        None => desk.duplicato(index),
+    };
+    let duplicato = duplicato.map_err(status::desk)?;
     let (facts, facts_proof) = match &duplicato.facts {
         None => (None, String::new()),
         Some((facts, proof)) => (Some(convert::record(facts)), proof.clone()),

@@ -16,6 +16,7 @@ use crate::seal::SealError;
 use crate::sequencer::SubmitError;
 use crate::store::StoreError;
 use ceralacca_evidence::asic::AsicError;
+use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::sample::SampleError;
 use ceralacca_retention::{HoldError, PrincipalError, Refusal};
 use std::time::Duration;
@@ -312,6 +313,7 @@ pub(super) fn read(error: ReadError) -> Status {
             with(Code::NotFound, "INTERVAL_OPEN", error.to_string(), &numbers)
         }
         ReadError::Store(error) | ReadError::Record(RecordError::Store(error)) => store(&error),
+        ReadError::Record(RecordError::Erased { index, erasure }) => erased(index, erasure),
         ReadError::Missing(_) | ReadError::Record(_) => {
             tracing::error!(error = chain(&error), "read");
             damaged("what is stored is not what was recorded: an alarm, run fsck".to_owned())
@@ -325,6 +327,18 @@ pub(super) fn desk(error: DeskError) -> Status {
             let message = "nothing to show".to_owned();
             with(Code::NotFound, "NOT_SHOWN", message, &[])
         }
+        DeskError::Infected(index) => with(
+            Code::FailedPrecondition,
+            "INFECTED",
+            error.to_string(),
+            &[("index", index.get())],
+        ),
+        DeskError::NotInfected(index) => with(
+            Code::FailedPrecondition,
+            "NOT_INFECTED",
+            error.to_string(),
+            &[("index", index.get())],
+        ),
         DeskError::NotBrief(index) => with(
             Code::FailedPrecondition,
             "NOT_BRIEF",
@@ -413,6 +427,18 @@ pub(super) fn desk(error: DeskError) -> Status {
     }
 }
 
+/// A record that was erased singly: its certificate says when and why.
+fn erased(record: LeafIndex, erasure: LeafIndex) -> Status {
+    let numbers = [("index", record.get()), ("erasure", erasure.get())];
+    let message = format!("record {record} was erased, as leaf {erasure} says");
+    with(Code::FailedPrecondition, "ERASED", message, &numbers)
+}
+
+/// What follows an erasure was not all done: said in the log of the service, and made up for.
+pub(super) fn not_completed(error: &CustodyError) {
+    tracing::error!(error = chain(error), "complete an erasure");
+}
+
 /// Why an act on what is kept was not done.
 fn custody(error: CustodyError) -> Status {
     let message = error.to_string();
@@ -451,6 +477,50 @@ fn custody(error: CustodyError) -> Status {
         }
         CustodyError::Principal(PrincipalError::Name { .. }) => {
             with(precondition, "PRINCIPAL_NAME", message, &[])
+        }
+        CustodyError::NoRecord(record) => {
+            let numbers = [("index", record.get())];
+            with(Code::NotFound, "RECORD_UNKNOWN", message, &numbers)
+        }
+        CustodyError::Floor { record, class, .. } => {
+            let numbers = [("index", record.get()), ("class", class.code().into())];
+            with(precondition, "KEPT_BY_LAW", message, &numbers)
+        }
+        CustodyError::NotErasable(record) => {
+            let numbers = [("index", record.get())];
+            with(precondition, "NOT_ERASABLE", message, &numbers)
+        }
+        CustodyError::Held { record, hold } => {
+            let numbers = [("index", record.get()), ("hold", hold.get())];
+            with(precondition, "HELD", message, &numbers)
+        }
+        CustodyError::Erased { record, erasure } => erased(record, erasure),
+        CustodyError::ErasureNotProposed(record) => {
+            let numbers = [("index", record.get())];
+            with(precondition, "ERASURE_NOT_PROPOSED", message, &numbers)
+        }
+        CustodyError::NotErased(record) => {
+            let numbers = [("index", record.get())];
+            with(Code::NotFound, "NOT_ERASED", message, &numbers)
+        }
+        CustodyError::NotClosed { record, interval } => {
+            let numbers = [("index", record.get()), ("interval_ms", interval.get())];
+            with(precondition, "INTERVAL_NOT_CLOSED", message, &numbers)
+        }
+        CustodyError::NotIndexed(record) => {
+            let numbers = [("index", record.get())];
+            with(Code::Unavailable, "NOT_INDEXED", message, &numbers)
+        }
+        CustodyError::Sign(_) => {
+            tracing::error!(error = chain(&error), "sign the certificate of an erasure");
+            let message =
+                "the record is erased; its certificate is not signed yet: ask for it later";
+            with(Code::Unavailable, "NOT_CERTIFIED", message.to_owned(), &[])
+        }
+        CustodyError::Record(error) => read(error.into()),
+        CustodyError::Erasures(_) | CustodyError::Keys(_) => {
+            tracing::error!(error = chain(&error), "read an erasure");
+            damaged("what is kept of the erasure does not read: an alarm, run fsck".to_owned())
         }
         CustodyError::Store(error) => store(&error),
         CustodyError::Submit(error) => submit(error),

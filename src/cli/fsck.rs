@@ -223,6 +223,7 @@ fn to_json(log: &LogId, report: &Report) -> serde_json::Value {
         "content_bytes": report.content_bytes,
         "postings": report.postings,
         "client_keys": report.client_keys,
+        "erased": report.erased,
         "holds": report.holds,
         "staged_uploads": report.staged_uploads,
         "root": report.root.map(|root| root.to_string()),

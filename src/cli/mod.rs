@@ -20,6 +20,7 @@
 //! - [`import`], [`import_log`], [`migrate`], [`search`], [`transaction`], [`prove`], [`reissue`], [`package`],
 //!   [`complete`] (and [`waiting`] for the seal), [`scrub`], [`status`], [`totals`]: a command each, clients of a served archive
 //! - [`intervals`], [`fetch_interval`]: what is closed, and its packages; [`verify_interval`]: such a package, offline
+//! - [`hold`], [`erase`]: suspensions of disposal; one object gone before its term
 //! - [`monitor`], [`verify_ack`]: a log held to what it signed, and to what it acknowledged
 //! - [`seal`]: intervals closed, of logs at rest
 //! - [`renew`]: evidence that must be renewed
@@ -36,10 +37,12 @@ pub mod audit;
 pub mod complete;
 pub mod demo;
 pub mod dispose;
+pub mod erase;
 pub mod export;
 pub mod fetch_interval;
 pub mod follow_key;
 pub mod fsck;
+pub mod hold;
 pub mod import;
 pub mod import_log;
 pub mod init;
@@ -177,6 +180,10 @@ enum Command {
     FetchInterval(fetch_interval::Arguments),
     /// Verifies the package of a closed interval, offline
     VerifyInterval(verify_interval::Arguments),
+    /// Suspends the disposal of records by order of an authority: set, list, show, release
+    Hold(hold::Arguments),
+    /// Erases one object kept by contract before its term: propose, confirm, show
+    Erase(erase::Arguments),
     /// Follows a log and keeps the evidence of a fork, a rollback or a gap
     Monitor(monitor::Arguments),
     /// Cosigns the checkpoints of logs that others run, and remembers what it cosigned
@@ -229,6 +236,8 @@ pub fn run() -> ExitCode {
         Command::Intervals(arguments) => intervals::run(arguments),
         Command::FetchInterval(arguments) => fetch_interval::run(arguments),
         Command::VerifyInterval(arguments) => verify_interval::run(arguments),
+        Command::Hold(arguments) => hold::run(arguments),
+        Command::Erase(arguments) => erase::run(arguments),
         Command::Monitor(arguments) => monitor::run(arguments),
         Command::Witness(arguments) => witness::run(arguments),
         Command::Tsa(arguments) => tsa::run(arguments),

@@ -33,6 +33,9 @@ pub struct Arguments {
     /// The folder to write; new or empty
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Take an infected message out of its isolation: written as INFECTED.eml.quarantine, never opened here
+    #[arg(long)]
+    infected: bool,
     /// Answer as one JSON object
     #[arg(long)]
     json: bool,
@@ -54,6 +57,8 @@ struct Which {
     message_id: Option<String>,
 }
 
+/// The name of an infected message: none that a mail program opens.
+const INFECTED: &str = "INFECTED.eml.quarantine";
 /// The most records a Message-ID is looked up among.
 const MATCHES_MAX: u32 = 1000;
 
@@ -71,7 +76,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
             (None, Some(id)) => find(&remote, id).await?,
             (None, None) => bail!("--index or --message-id is needed"),
         };
-        fetch(&remote, index, &arguments.dir, key.as_ref()).await
+        let name = match arguments.infected {
+            true => INFECTED,
+            false => "duplicato.eml",
+        };
+        fetch(&remote, index, (&arguments.dir, name), key.as_ref()).await
     });
     if made && !matches!(written, Ok(Ok(_))) {
         // Only ours, and only while it is empty.
@@ -192,10 +201,10 @@ struct Duplicato {
 async fn fetch(
     remote: &Remote,
     index: u64,
-    dir: &Path,
+    (dir, name): (&Path, &str),
     key: Option<&VerifierKey>,
 ) -> Result<Result<Duplicato, Mismatch>> {
-    let mut pieces = remote.duplicato(index).await?;
+    let mut pieces = remote.duplicato(index, name == INFECTED).await?;
     let first = pieces.next().await?.and_then(|piece| piece.part);
     let Some(Part::Head(head)) = first else {
         bail!("the answer does not begin with the record");
@@ -204,7 +213,7 @@ async fn fetch(
         Ok(checked) => checked,
         Err(error) => return Ok(Err(Mismatch(error))),
     };
-    let mut output = Output::create(&dir.join("duplicato.eml"), Existing::Keep)?;
+    let mut output = Output::create(&dir.join(name), Existing::Keep)?;
     let limit = checked.object.content.bytes;
     let digest = take(&mut pieces, limit, &mut output).await?;
     if digest != checked.object.content {
@@ -212,7 +221,7 @@ async fn fetch(
         return Ok(Err(Mismatch(error)));
     }
     output.finish()?;
-    write_beside(dir, &head, &checked)?;
+    write_beside(dir, name, &head, &checked)?;
     Ok(Ok(Duplicato {
         object: checked.object,
     }))
@@ -263,7 +272,7 @@ async fn take(
     Ok(hasher.finish())
 }
 
-fn write_beside(dir: &Path, head: &v1::DuplicatoHead, checked: &Checked) -> Result<()> {
+fn write_beside(dir: &Path, name: &str, head: &v1::DuplicatoHead, checked: &Checked) -> Result<()> {
     let proof = head.proof.as_bytes();
     write(&dir.join("duplicato.tlog-proof"), proof, Existing::Keep)?;
     if checked.facts.is_some() {
@@ -280,7 +289,7 @@ fn write_beside(dir: &Path, head: &v1::DuplicatoHead, checked: &Checked) -> Resu
     });
     let json = format!("{json:#}\n");
     write(&dir.join("record.json"), json.as_bytes(), Existing::Keep)?;
-    let text = explanation(&head.proof, checked);
+    let text = explanation(&head.proof, checked).replace("duplicato.eml", name);
     write(&dir.join("LEGGIMI.txt"), text.as_bytes(), Existing::Keep)
 }
 

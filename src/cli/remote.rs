@@ -12,6 +12,8 @@ mod disposal;
 
 use super::v1;
 use super::v1::audit_client::AuditClient;
+use super::v1::erasure_client::ErasureClient;
+use super::v1::holds_client::HoldsClient;
 use super::v1::operations_client::OperationsClient;
 use super::v1::preservation_client::PreservationClient;
 use super::v1::reissue_client::ReissueClient;
@@ -382,9 +384,17 @@ impl Remote {
     }
 
     /// An object: its head, then its bytes.
-    pub async fn duplicato(&self, index: u64) -> Answered<Pieces<v1::GetDuplicatoResponse>> {
+    pub async fn duplicato(
+        &self,
+        index: u64,
+        infected: bool,
+    ) -> Answered<Pieces<v1::GetDuplicatoResponse>> {
         let log = self.log.clone();
-        let request = v1::GetDuplicatoRequest { log, index };
+        let request = v1::GetDuplicatoRequest {
+            log,
+            index,
+            infected,
+        };
         let client = ReissueClient::new(self.channel.clone());
         let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(Pieces(client.get_duplicato(request).await?.into_inner()))
@@ -422,6 +432,96 @@ impl Remote {
         let client = PreservationClient::new(self.channel.clone());
         let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(client.list_intervals(request).await?.into_inner())
+    }
+
+    fn holds_client(&self) -> HoldsClient<Channel> {
+        let client = HoldsClient::new(self.channel.clone());
+        client.max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// Sets a hold.
+    pub async fn set_hold(&self, mut request: v1::SetHoldRequest) -> Answered<v1::SetHoldResponse> {
+        request.log.clone_from(&self.log);
+        Ok(self.holds_client().set_hold(request).await?.into_inner())
+    }
+
+    /// A page of holds.
+    pub async fn holds(&self, above: Option<u64>) -> Answered<v1::ListHoldsResponse> {
+        let request = v1::ListHoldsRequest {
+            log: self.log.clone(),
+            above,
+            limit: 0,
+        };
+        Ok(self.holds_client().list_holds(request).await?.into_inner())
+    }
+
+    /// A hold, with the leaves it names.
+    pub async fn hold(&self, hold: u64) -> Answered<v1::GetHoldResponse> {
+        let log = self.log.clone();
+        let request = v1::GetHoldRequest { log, hold };
+        Ok(self.holds_client().get_hold(request).await?.into_inner())
+    }
+
+    /// Proposes to release a hold.
+    pub async fn propose_release(
+        &self,
+        hold: u64,
+        reason: String,
+    ) -> Answered<v1::ProposeReleaseResponse> {
+        let log = self.log.clone();
+        let request = v1::ProposeReleaseRequest { log, hold, reason };
+        let answer = self.holds_client().propose_release(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Releases a hold that another principal proposed to release.
+    pub async fn confirm_release(
+        &self,
+        hold: u64,
+        reason: String,
+    ) -> Answered<v1::ConfirmReleaseResponse> {
+        let log = self.log.clone();
+        let request = v1::ConfirmReleaseRequest { log, hold, reason };
+        let answer = self.holds_client().confirm_release(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    fn erasure_client(&self) -> ErasureClient<Channel> {
+        let client = ErasureClient::new(self.channel.clone());
+        client.max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// Proposes to erase an object.
+    pub async fn propose_erasure(
+        &self,
+        mut request: v1::ProposeErasureRequest,
+    ) -> Answered<v1::ProposeErasureResponse> {
+        request.log.clone_from(&self.log);
+        let answer = self.erasure_client().propose_erasure(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Erases an object whose erasure another principal proposed.
+    pub async fn confirm_erasure(
+        &self,
+        index: u64,
+        statement: String,
+    ) -> Answered<v1::ConfirmErasureResponse> {
+        let request = v1::ConfirmErasureRequest {
+            log: self.log.clone(),
+            index,
+            statement,
+        };
+        let answer = self.erasure_client().confirm_erasure(request).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// What is kept of the erasure of an object.
+    pub async fn erasure(&self, index: u64) -> Answered<v1::GetErasureResponse> {
+        let log = self.log.clone();
+        let request = v1::GetErasureRequest { log, index };
+        let answer = self.erasure_client().get_erasure(request).await?;
+        Ok(answer.into_inner())
     }
 
     /// A file of the package of an interval: its head, then its bytes.

@@ -2,6 +2,7 @@
 
 use super::{Custodian, CustodyError};
 use crate::holds::{self, KeptHold};
+use crate::keyring::DetailOf;
 use crate::record::held;
 use crate::record::prepare::{Draft, DraftContent};
 use crate::sequencer::Moment;
@@ -267,11 +268,8 @@ fn wrapped(
     detail: &ActDetail,
 ) -> WrappedDetail {
     let plain = Metadata::ActDetail(detail.clone()).to_bytes();
-    let code = step.code();
-    let bytes = moment
-        .keyring
-        .wrap_hold_detail(hold, code, &plain, moment.entropy);
-    WrappedDetail(bytes)
+    let what = DetailOf::Hold(hold, step.code());
+    WrappedDetail(moment.keyring.wrap_detail(what, &plain, moment.entropy))
 }
 
 /// The two leaves of an act: what the log alone needs, and who did it.

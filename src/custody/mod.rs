@@ -1,4 +1,4 @@
-//! Acts of the archive on what it keeps, decided in the writer's thread: holds set and released.
+//! Acts of the archive on what it keeps, decided in the writer's thread: holds set and released, single records erased.
 //!
 //! Each act is two leaves in one batch, as a disclosure is:
 //!
@@ -16,14 +16,20 @@
 //! # Not here
 //! Who may act (`access`), how a query is resolved (`desk`).
 
+mod erasure;
 mod hold;
 
+pub use erasure::{Certifier, Erasure};
 pub use hold::{HoldToSet, Release};
 
 use crate::access::Permit;
+use crate::erasures::ErasuresError;
 use crate::holds::HoldsError;
+use crate::keyring::KeyError;
+use crate::record::open::RecordError;
 use crate::sequencer::{Sequencer, SubmitError};
 use crate::store::StoreError;
+use ceralacca_evidence::cades::CadesError;
 use ceralacca_formats::hold::ActDetail;
 use ceralacca_formats::id::{IntervalId, LeafIndex};
 use ceralacca_formats::leaf::Class;
@@ -58,6 +64,73 @@ pub enum CustodyError {
     /// Nobody proposed to release it. Propose it first; another principal confirms.
     #[error("the release of hold {0} was not proposed")]
     NotProposed(LeafIndex),
+    /// There is no such record. The caller's to change.
+    #[error("there is no record {0}")]
+    NoRecord(LeafIndex),
+    /// The law binds the class for a time that no erasure shortens.
+    #[error(
+        "record {record} of class {class} is kept by law, and is not erased before its term: {article}"
+    )]
+    Floor {
+        /// The record.
+        record: LeafIndex,
+        /// Its class.
+        class: Class,
+        /// The article, in Italian.
+        article: &'static str,
+    },
+    /// Only an object kept by contract is erased singly: an act of the archive is not.
+    #[error(
+        "record {0} is an act of the archive: only an object kept by contract is erased singly"
+    )]
+    NotErasable(LeafIndex),
+    /// A hold names the record, or its facts. Release the hold first.
+    #[error("record {record} is under hold {hold}")]
+    Held {
+        /// The record.
+        record: LeafIndex,
+        /// The hold.
+        hold: LeafIndex,
+    },
+    /// It was erased already. Final.
+    #[error("record {record} was erased, as leaf {erasure} says")]
+    Erased {
+        /// The record.
+        record: LeafIndex,
+        /// The leaf that says so.
+        erasure: LeafIndex,
+    },
+    /// Nobody proposed to erase it. Propose it first; another principal confirms.
+    #[error("the erasure of record {0} was not proposed")]
+    ErasureNotProposed(LeafIndex),
+    /// It was not erased, so there is nothing to certify.
+    #[error("record {0} was not erased")]
+    NotErased(LeafIndex),
+    /// Its interval is not closed: the package speaks of every record once. Try again when it is.
+    #[error(
+        "record {record} is in interval {interval}, which is not closed yet: erase it afterwards"
+    )]
+    NotClosed {
+        /// The record.
+        record: LeafIndex,
+        /// Its interval.
+        interval: IntervalId,
+    },
+    /// What finds it is still being written. Try again shortly.
+    #[error("record {0} is still being indexed: try again shortly")]
+    NotIndexed(LeafIndex),
+    /// What is kept of the erasure does not read. An alarm.
+    #[error(transparent)]
+    Erasures(#[from] ErasuresError),
+    /// The record does not open. An alarm.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The certificate was not signed and stamped. The record is gone; the certificate is made later.
+    #[error("sign the certificate")]
+    Sign(#[from] CadesError),
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// Not an act, or an end before its start. The caller's to change.
     #[error(transparent)]
     Hold(#[from] HoldError),

@@ -125,6 +125,9 @@ impl Desk<'_, Search> {
 
     /// A content in memory.
     fn whole(&self, shown: &Shown) -> Result<Vec<u8>, DeskError> {
+        if shown.is_infected() {
+            return Err(DeskError::Infected(shown.opened.leaf.seq));
+        }
         let length = shown.opened.content.bytes;
         if length > COMPARED_BYTES_MAX {
             return Err(DeskError::TooLarge {

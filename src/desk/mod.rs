@@ -8,6 +8,7 @@
 //! Permit<Reissue>  an object's exact bytes; packages; that nothing is held
 //! Permit<Totals>   records by type of event, in numbers
 //! Permit<Preserve> intervals, and the files of their packages
+//! Permit<Erase>    an object kept by contract, erased before its term; Permit<Erasures> its certificate
 //! Permit<Hold>     a hold, set on what a query names; Permit<Holds> lists them, Permit<Release> releases
 //! ```
 //!
@@ -18,6 +19,7 @@
 
 mod brief;
 mod disposed;
+mod erasure;
 mod holds;
 mod nothing;
 mod package;
@@ -31,6 +33,7 @@ mod transaction;
 
 pub use brief::BriefCheck;
 pub use disposed::DISPOSED_MAX;
+pub use erasure::ErasedRecord;
 pub use holds::{HOLD_RECORDS_MAX, HOLDS_PAGE, HeldNow, HoldOrder, Scope};
 pub use nothing::{Nothing, Reach};
 pub use package::{Archived, Choice, Demand, Disclosed, Found, PACKAGE_RECORDS_MAX};
@@ -53,7 +56,7 @@ use crate::store::StoreError;
 use crate::witnessed::Witnessed;
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
-use ceralacca_formats::leaf::Class;
+use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::Metadata;
 use ceralacca_formats::sample::SampleError;
 use std::sync::Arc;
@@ -67,6 +70,14 @@ pub enum DeskError {
     /// The record has no object: a trace record by itself, or an act of custody.
     #[error("record {0} has no object")]
     NoObject(LeafIndex),
+    /// The message is infected: it is isolated (DPR 68/2005 art. 12), and given to who may and asks for it as such only.
+    #[error(
+        "record {0} is an infected message: it is isolated, and given only to who asks for it as infected and may"
+    )]
+    Infected(LeafIndex),
+    /// It was asked for as infected, and is not. Ask for it without that.
+    #[error("record {0} is not an infected message")]
+    NotInfected(LeafIndex),
     /// The record is no brief receipt, or none whose original has anything to compare.
     #[error("record {0} is no brief receipt")]
     NotBrief(LeafIndex),
@@ -181,6 +192,12 @@ impl Shown {
         companion(self.opened.leaf.seq, self.metadata.as_ref()?)
     }
 
+    /// Whether it is an infected message: isolated, never read for what it says.
+    pub fn is_infected(&self) -> bool {
+        let leaf = &self.opened.leaf;
+        leaf.class == Class::Infected || leaf.kind == Kind::Infected
+    }
+
     fn place(&self) -> (LeafIndex, Class) {
         (self.opened.leaf.seq, self.opened.leaf.class)
     }
@@ -293,6 +310,13 @@ impl<'a, A> Desk<'a, A> {
                 if self.permit.is_limited() =>
             {
                 return Err(DeskError::NotShown);
+            }
+            Err(error @ ReadError::Record(RecordError::Erased { .. })) => {
+                // Whoever might have seen it is told that it was erased; to others it never was.
+                return Err(match self.might_have_seen(index)? {
+                    true => error.into(),
+                    false => DeskError::NotShown,
+                });
             }
             other => other?,
         };

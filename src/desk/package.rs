@@ -4,7 +4,8 @@ use super::nothing::Nothing;
 use super::search::SearchQuery;
 use super::{Desk, DeskError, Shown};
 use crate::access::Reissue;
-use crate::audit::Reader;
+use crate::audit::{ReadError, Reader};
+use crate::record::open::RecordError;
 use crate::store::Order;
 use ceralacca_formats::id::{LeafIndex, TreeSize};
 use ceralacca_formats::leaf::Class;
@@ -210,13 +211,29 @@ impl Desk<'_, Reissue> {
     /// Each record once, an object with its facts.
     fn joined(&self, chosen: Vec<Shown>) -> Result<Vec<Archived>, DeskError> {
         let mut known: BTreeMap<LeafIndex, Shown> = BTreeMap::new();
+        let mut isolated = None;
         for shown in chosen {
             if let Some(beside) = shown.companion()
                 && !known.contains_key(&beside)
             {
-                known.insert(beside, self.visible(beside)?);
+                match self.visible(beside) {
+                    // What is left of it is its facts.
+                    Err(DeskError::Read(ReadError::Record(RecordError::Erased { .. }))) => {}
+                    beside_it => {
+                        known.insert(beside, beside_it?);
+                    }
+                }
             }
             known.insert(shown.opened.leaf.seq, shown);
+        }
+        // An infected message is never read for a page, nor handed out among others: its facts stand alone.
+        known.retain(|index, shown| {
+            let stays = !shown.is_infected();
+            isolated = isolated.or((!stays).then_some(*index));
+            stays
+        });
+        if let (true, Some(isolated)) = (known.is_empty(), isolated) {
+            return Err(DeskError::Infected(isolated));
         }
         let mut archived = Vec::new();
         while let Some((_, first)) = known.pop_first() {

@@ -1,7 +1,7 @@
 //! The *duplicato*: an object's exact bytes, with the proofs of its record and of its facts.
 
 use super::{Desk, DeskError, Shown};
-use crate::access::Reissue;
+use crate::access::{Infected, Permit, Reissue};
 use crate::record::open::RecordError;
 use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::metadata::Metadata;
@@ -26,9 +26,26 @@ impl Duplicato<'_> {
 }
 
 impl Desk<'_, Reissue> {
-    /// The object at an index, or the one beside the trace record at it. A disclosure.
+    /// The object at an index, or the one beside the trace record at it. A disclosure. An infected message is not given
+    /// so ([`Desk::infected`]).
     pub fn duplicato(&self, index: LeafIndex) -> Result<Duplicato<'_>, DeskError> {
-        let query = format!("duplicato index={index}");
+        self.given(index, false)
+    }
+
+    /// An infected message, taken out of its isolation by who may. A disclosure that says so.
+    pub fn infected(
+        &self,
+        _: &Permit<Infected>,
+        index: LeafIndex,
+    ) -> Result<Duplicato<'_>, DeskError> {
+        self.given(index, true)
+    }
+
+    fn given(&self, index: LeafIndex, infected: bool) -> Result<Duplicato<'_>, DeskError> {
+        let query = match infected {
+            true => format!("infected index={index}"),
+            false => format!("duplicato index={index}"),
+        };
         let asked = match self.visible(index) {
             Err(DeskError::NotShown) => {
                 self.disclose(&query, &[])?;
@@ -45,6 +62,11 @@ impl Desk<'_, Reissue> {
             (_, facts) if asked.opened.has_content() => (asked, facts),
             _ => return Err(DeskError::NoObject(index)),
         };
+        match (object.is_infected(), infected) {
+            (true, false) => return Err(DeskError::Infected(object.opened.leaf.seq)),
+            (false, true) => return Err(DeskError::NotInfected(object.opened.leaf.seq)),
+            _ => {}
+        }
         let proof = self.proof_of(&object)?;
         let facts = match facts {
             None => None,

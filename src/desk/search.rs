@@ -309,7 +309,10 @@ impl<A> Desk<'_, A> {
                 reads += found.reads;
                 for index in found.indexes {
                     let opened = match self.reader.record(&self.published, index) {
-                        Err(ReadError::Record(RecordError::Disposed { .. })) => continue,
+                        // Of one that was erased the record of its facts is found, and names it: who asks is told.
+                        Err(ReadError::Record(
+                            RecordError::Disposed { .. } | RecordError::Erased { .. },
+                        )) => continue,
                         other => other?,
                     };
                     let shown = self.shown(opened);

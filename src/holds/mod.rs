@@ -15,7 +15,7 @@
 //! # Not here
 //! How long a hold suspends disposal (`ceralacca_retention`), who may set one (`desk`).
 
-use crate::keyring::{KeyError, Keyring};
+use crate::keyring::{DetailOf, KeyError, Keyring};
 use crate::store::cf::hold::{HoldAct, HoldRow, HoldStep, Holds, WrappedDetail};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::state::{State, StateKey, StateRow};
@@ -265,7 +265,7 @@ fn opened(
     step: HoldStep,
     detail: &WrappedDetail,
 ) -> Result<ActDetail, HoldsError> {
-    let plain = keyring.open_hold_detail(hold, step.code(), &detail.0)?;
+    let plain = keyring.open_detail(DetailOf::Hold(hold, step.code()), &detail.0)?;
     match Metadata::parse(&plain) {
         Ok(Metadata::ActDetail(detail)) => Ok(detail),
         Ok(_) => Err(HoldsError::Row {

@@ -9,6 +9,7 @@ use crate::record::carried;
 use crate::store::cf::chunk::{Chunks, UploadKey};
 use crate::store::cf::content::{ContentPart, Contents};
 use crate::store::cf::disposal::{DisposalKey, Disposals};
+use crate::store::cf::erasure::{ErasureRow, ErasureStep, Erasures};
 use crate::store::cf::held::HeldCopy;
 use crate::store::cf::metadata::{
     ContentPlace, EncryptedMetadata, Keys, MetadataRow, RecordKey as RowKey,
@@ -47,6 +48,14 @@ pub enum RecordError {
         interval: IntervalId,
         /// Its class.
         class: Class,
+    },
+    /// The record was erased singly; its certificate says when and why. Final, and no damage.
+    #[error("leaf {index} was erased, as leaf {erasure} says")]
+    Erased {
+        /// The record.
+        index: LeafIndex,
+        /// The leaf that says so.
+        erasure: LeafIndex,
     },
     /// The object's own keys are not there: it was erased, or the store is damaged.
     #[error("leaf {0} has no keys of its own")]
@@ -129,19 +138,22 @@ pub fn open(
         class: leaf.class,
         index: leaf.seq,
     };
-    let missing = match store.read::<EncryptedMetadata>(&key)? {
-        None => RecordError::MetadataMissing(leaf.seq),
+    let why = match store.read::<EncryptedMetadata>(&key)? {
+        None => missing(store, leaf.seq)?,
         Some(row) => match open_row(store, keyring, interval, leaf, row) {
             // Destroyed since the row was read.
             Err(error @ RecordError::Keys(KeyError::Missing { .. })) => error,
             other => return other,
         },
     };
+    if matches!(why, RecordError::Erased { .. }) {
+        return Err(why);
+    }
     if let Some(held) = super::held::open(store, keyring, interval, leaf)? {
         return Ok(held);
     }
     match is_disposed(store, interval, leaf.class)? {
-        false => Err(missing),
+        false => Err(why),
         true => Err(RecordError::Disposed {
             index: leaf.seq,
             interval,
@@ -163,6 +175,18 @@ pub fn is_disposed(
     };
     let row = store.read::<Disposals>(&DisposalKey::Gone(unit))?;
     Ok(row.is_some())
+}
+
+/// Why a record has no metadata row.
+pub fn missing(store: &dyn Store, index: LeafIndex) -> Result<RecordError, StoreError> {
+    let row = store.read::<Erasures>(&(index, ErasureStep::Erased))?;
+    Ok(match row {
+        Some(ErasureRow::Erased(erased)) => RecordError::Erased {
+            index,
+            erasure: erased.leaf,
+        },
+        _ => RecordError::MetadataMissing(index),
+    })
 }
 
 /// Opens the record of a leaf from its metadata row.

@@ -311,7 +311,7 @@ fn index(
         let span = span_of(number).ok_or(OpenError::Missing("an interval"))?;
         let opened = match open::open(&**store, keyring, span.id, leaf) {
             // It is found by nothing any more.
-            Err(open::RecordError::Disposed { .. }) => {
+            Err(open::RecordError::Disposed { .. } | open::RecordError::Erased { .. }) => {
                 log_index.append([(span.id, leaf.class, index, [].as_slice())])?;
                 continue;
             }

@@ -4,7 +4,8 @@
 //! 1. One closing at a time in a process; recording goes on beside it.
 //! 2. What fails is tried again, ever less often up to [`PAUSE_MAX`]; from [`ALARM_MS`] after the end of an interval on,
 //!    half of what the law allows, it is an alarm each time.
-//! 3. Cuts that wait for proven time go on when an authority confirms the wall clock.
+//! 3. What an erasure left to be done is done, at the start and now and then.
+//! 4. Cuts that wait for proven time go on when an authority confirms the wall clock.
 
 use crate::ambient::Clock;
 use crate::archive::{Archive, Log};
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 
 /// How often it is looked for what is to be closed.
 const EVERY: Duration = Duration::from_secs(1);
+/// How many rounds lie between two looks for erasures that are not complete: ten minutes.
+const ERASURE_ROUNDS: u64 = 600;
 /// The longest pause after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// An interval that is not closed so long after its end is an alarm, in milliseconds: twelve hours.
@@ -32,15 +35,21 @@ pub(super) async fn follow(
     mut stops: watch::Receiver<bool>,
 ) {
     let mut pauses = Pauses::new();
+    let mut rounds = 0u64;
     loop {
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             _ = stops.wait_for(|stop| *stop) => return,
         }
         let (archive, clock) = (Arc::clone(&archive), Arc::clone(&clock));
+        let look = rounds.is_multiple_of(ERASURE_ROUNDS);
+        rounds = rounds.wrapping_add(1);
         let round = tokio::task::spawn_blocking(move || {
             for log in archive.logs() {
                 tend(log, &*clock, &mut pauses);
+                if look {
+                    complete(log);
+                }
             }
             pauses
         });
@@ -91,6 +100,14 @@ fn tend(log: &Log, clock: &dyn Clock, pauses: &mut Pauses) {
                 tracing::warn!(%id, error, "an interval is not closed; it is tried again");
             }
         }
+    }
+}
+
+/// Makes up for what follows an erasure and was not done: bytes in files, the certificate.
+fn complete(log: &Log) {
+    if let Err(error) = log.complete_erasures() {
+        let error: &(dyn std::error::Error + 'static) = &error;
+        tracing::warn!(id = %log.id(), error, "an erasure is not complete; it is tried again");
     }
 }
 

@@ -376,7 +376,8 @@ fn is_by_key(family: Family) -> bool {
         | Family::Checkpoint
         | Family::Dictionary
         | Family::Hold
-        | Family::Disposal => false,
+        | Family::Disposal
+        | Family::Erasure => false,
     }
 }
 

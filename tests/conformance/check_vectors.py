@@ -419,6 +419,7 @@ def families(path):
     part = struct.pack(">BH", 1, 1) + b"\xaa" * 5
     posting = unit(DAY, 1) + b"\4" + b"\x66" * 8 + struct.pack(">Q", first)
     cut = struct.pack(">BBQ32sQ", 1, 2, size, b"\x33" * 32, TIME) + note
+    erased = struct.pack(">BBQQBQQQQB", 1, 2, 262, TIME, 2, 260, 259, 3, 1, 1)
     held = struct.pack(">BBBQQI", 1, 1, 1, TIME, 1863700000000, 2) + struct.pack(">QQQQ", 7, 9, 11, 11) + b"\x88" * 3
     carried = unit(DAY, 4) + struct.pack(">I", 1)
     copied = carried + struct.pack(">Q", first)
@@ -467,6 +468,9 @@ def families(path):
         ("hold", struct.pack(">QB", first, 1), held),
         ("hold", struct.pack(">QB", first, 2), struct.pack(">BBQQ", 1, 2, 260, TIME) + b"\x99" * 3),
         ("hold", struct.pack(">QB", first, 3), struct.pack(">BBQQ", 1, 3, 260, TIME) + b"\x99" * 3),
+        ("erasure", struct.pack(">QB", first, 1), struct.pack(">BBQQB", 1, 1, 260, TIME, 2) + b"\x99" * 3),
+        ("erasure", struct.pack(">QB", first, 2), erased + b"\x99" * 3),
+        ("erasure", struct.pack(">QB", first, 3), b"\1\3" + b"\x99" * 3),
     ]
     stated = path.read_text("utf-8").splitlines()
     same("families.txt: rows", len(rows), len(stated))
@@ -746,6 +750,7 @@ FILES = {
         "absence-head.json": canonical,
         "absence.jsonl": absence,
         "disposal-certificate.json": canonical,
+        "erasure-certificate.json": canonical,
         "catalogue.json": catalogue,
         "export.json": catalogue,
         "add-checkpoint.txt": add_checkpoint,

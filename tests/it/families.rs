@@ -7,6 +7,7 @@ use ceralacca::store::cf::dictionary::Dictionaries;
 use ceralacca::store::cf::disposal::{
     DisposalKey, DisposalRow, Disposals, GoneRow, HeldUnitRow, IntentRow, IntentState,
 };
+use ceralacca::store::cf::erasure::{ErasedRow, ErasureRow, ErasureStep, Erasures, ProposedRow};
 use ceralacca::store::cf::held::{HeldCopy, HeldKey, HeldRecord, HeldRecords, HeldRow};
 use ceralacca::store::cf::hold::{HoldAct, HoldRow, HoldStep, Holds, WrappedDetail};
 use ceralacca::store::cf::idempotency::Idempotency;
@@ -23,6 +24,7 @@ use ceralacca::store::cf::state::{ClockRow, Identity, Rotation, State, StateKey,
 use ceralacca::store::cf::tile::Tiles;
 use ceralacca::store::cf::{ColumnFamily, Family};
 use ceralacca_formats::disposal::DisposalUnit;
+use ceralacca_formats::erasure::Ground;
 use ceralacca_formats::hold::{HoldAuthority, HoldCounts};
 use ceralacca_formats::id::{IntervalId, LeafIndex, LogId, Origin, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Commitment, Epoch, Kind, Leaf};
@@ -340,6 +342,35 @@ fn keys_and_values_of_every_family_are_the_published_bytes() {
             &HoldRow::Proposed(act.clone()),
         ),
         line::<Holds>(&(index, HoldStep::Released), &HoldRow::Released(act)),
+        line::<Erasures>(
+            &(index, ErasureStep::Proposed),
+            &ErasureRow::Proposed(ProposedRow {
+                leaf: LeafIndex::new(260),
+                at: time,
+                ground: Ground::ContractEnd,
+                detail: WrappedDetail(vec![0x99; 3]),
+            }),
+        ),
+        line::<Erasures>(
+            &(index, ErasureStep::Erased),
+            &ErasureRow::Erased(ErasedRow {
+                leaf: LeafIndex::new(262),
+                at: time,
+                ground: Ground::ContractEnd,
+                proposal: LeafIndex::new(260),
+                facts: Some(LeafIndex::new(259)),
+                holds: HoldCounts {
+                    set: 3,
+                    released: 1,
+                },
+                is_purged: true,
+                detail: WrappedDetail(vec![0x99; 3]),
+            }),
+        ),
+        line::<Erasures>(
+            &(index, ErasureStep::Certificate),
+            &ErasureRow::Certificate(WrappedDetail(vec![0x99; 3])),
+        ),
     ];
     let text = lines.concat();
     for family in Family::ALL {

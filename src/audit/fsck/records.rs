@@ -2,11 +2,13 @@
 
 use super::report::{Damage, Report};
 use super::{Subject, each};
+use crate::erasures;
 use crate::record::open::{self, RecordError};
 use crate::sequencer::Span;
 use crate::store::cf::Family;
 use crate::store::cf::chunk::Chunks;
 use crate::store::cf::content::Contents;
+use crate::store::cf::erasure::{ErasureRow, ErasureStep, Erasures};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::metadata::EncryptedMetadata;
 use crate::store::cf::secret::{SecretKey, Secrets};
@@ -71,14 +73,20 @@ pub(super) fn records(
                 index,
             };
             if let Ok(None) = subject.store.read::<EncryptedMetadata>(&key) {
-                without_row(subject, span.id, leaf, report);
+                without_row(subject, spans, span.id, leaf, report);
             }
         });
     }
 }
 
 /// A leaf without a row of its own: disposed of, carried over under a hold, or lost.
-fn without_row(subject: &Subject<'_>, interval: IntervalId, leaf: Leaf, report: &mut Report) {
+fn without_row(
+    subject: &Subject<'_>,
+    spans: &[Span],
+    interval: IntervalId,
+    leaf: Leaf,
+    report: &mut Report,
+) {
     let index = leaf.seq;
     let opened = open::open(subject.store, subject.keyring, interval, leaf);
     match opened.and_then(|opened| read_through(subject, &opened)) {
@@ -87,7 +95,32 @@ fn without_row(subject: &Subject<'_>, interval: IntervalId, leaf: Leaf, report: 
             report.content_bytes += bytes;
         }
         Err(RecordError::Disposed { .. }) => report.disposed += 1,
+        Err(RecordError::Erased { .. }) => erased(subject, spans, index, report),
         Err(error) => report.record(index, &error),
+    }
+}
+
+/// A record that was erased: the leaf that its row names must say so.
+pub(in crate::audit) fn erased(
+    subject: &Subject<'_>,
+    spans: &[Span],
+    index: LeafIndex,
+    report: &mut Report,
+) {
+    report.erased += 1;
+    let row = subject
+        .store
+        .read::<Erasures>(&(index, ErasureStep::Erased));
+    let Ok(Some(ErasureRow::Erased(row))) = row else {
+        return report.record(index, &RecordError::MetadataMissing(index));
+    };
+    let interval_of = |index| span_of(spans, index).map(|span| span.id);
+    let said = erasures::is_said(subject.store, subject.keyring, index, &row, interval_of);
+    if let Err(why) = said {
+        report.add(Damage::Record {
+            index: index.get(),
+            why: why.to_owned(),
+        });
     }
 }
 

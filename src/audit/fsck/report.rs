@@ -149,6 +149,8 @@ pub struct Report {
     pub client_keys: u64,
     /// Uploads whose leaf has not come: not damage; swept at the next open.
     pub staged_uploads: u64,
+    /// Records that were erased singly, as leaves say.
+    pub erased: u64,
     /// Holds, those released among them.
     pub holds: u64,
     /// The recomputed root.

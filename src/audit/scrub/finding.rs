@@ -238,6 +238,7 @@ fn hangs_on_family(family: &str) -> String {
         "interval" => "the place of records in time, and their keys",
         "checkpoint" => "audits and proofs that begin at a kept checkpoint",
         "dictionary" => "every compressed record",
+        "erasure" => "telling records that were erased from damaged ones; their certificates",
         "hold" => "every disposal and erasure: none is carried out until the holds are whole",
         _ => "the whole log",
     };

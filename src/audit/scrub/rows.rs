@@ -6,6 +6,7 @@ use crate::audit::fsck::{Damage, Report};
 use crate::store::cf::checkpoint::Checkpoints;
 use crate::store::cf::dictionary::Dictionaries;
 use crate::store::cf::disposal::Disposals;
+use crate::store::cf::erasure::Erasures;
 use crate::store::cf::held::HeldRecords;
 use crate::store::cf::hold::Holds;
 use crate::store::cf::idempotency::Idempotency;
@@ -49,6 +50,7 @@ impl Work {
                 Family::LeafHash => page.read::<LeafHashes>(store, report, |_, _| {}),
                 Family::Interval => page.read::<Intervals>(store, report, |_, _| {}),
                 Family::Hold => page.read::<Holds>(store, report, |_, _| {}),
+                Family::Erasure => page.read::<Erasures>(store, report, |_, _| {}),
                 Family::Checkpoint => page.read::<Checkpoints>(store, report, |_, _| {}),
                 Family::Dictionary => {
                     page.read::<Dictionaries>(store, report, |_, _| {});

@@ -8,6 +8,7 @@ pub mod chunk;
 pub mod content;
 pub mod dictionary;
 pub mod disposal;
+pub mod erasure;
 pub mod held;
 pub mod hold;
 pub mod idempotency;
@@ -110,6 +111,8 @@ families! {
     Disposal = "disposal",
     /// Records carried over under a hold.
     Held = "held",
+    /// Records erased singly.
+    Erasure = "erasure",
 }
 
 /// A cursor over stored bytes.

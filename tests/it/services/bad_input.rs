@@ -444,6 +444,7 @@ async fn a_reader_of_an_object_that_stands_still_gives_its_place_back() {
     let request = v1::GetDuplicatoRequest {
         log: LOG.to_owned(),
         index,
+        infected: false,
     };
     let mut deaf = deaf(&served).await;
     let mut unread = Vec::new();

@@ -229,7 +229,10 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             clients.trace.check_brief_receipt(request).await.map(drop)
         }
         "ceralacca.v1.Reissue/GetDuplicato" => {
-            let request = v1::GetDuplicatoRequest { log, index: 0 };
+            let request = v1::GetDuplicatoRequest {
+                log,
+                ..v1::GetDuplicatoRequest::default()
+            };
             clients.reissue.get_duplicato(request).await.map(drop)
         }
         "ceralacca.v1.Reissue/GetPackage" => {
@@ -351,6 +354,59 @@ pub(super) async fn call(clients: &Clients, rpc: &str, log: &str) -> Result<(), 
             };
             clients.preservation.stream_file(request).await.map(drop)
         }
+        "ceralacca.v1.Holds/SetHold" => {
+            let request = v1::SetHoldRequest {
+                log,
+                ..v1::SetHoldRequest::default()
+            };
+            clients.holds.set_hold(request).await.map(drop)
+        }
+        "ceralacca.v1.Holds/ListHolds" => {
+            let request = v1::ListHoldsRequest {
+                log,
+                ..v1::ListHoldsRequest::default()
+            };
+            clients.holds.list_holds(request).await.map(drop)
+        }
+        "ceralacca.v1.Holds/GetHold" => {
+            let request = v1::GetHoldRequest { log, hold: 0 };
+            clients.holds.get_hold(request).await.map(drop)
+        }
+        "ceralacca.v1.Holds/ProposeRelease" => {
+            let reason = "x".to_owned();
+            let hold = 0;
+            let request = v1::ProposeReleaseRequest { log, hold, reason };
+            clients.holds.propose_release(request).await.map(drop)
+        }
+        "ceralacca.v1.Holds/ConfirmRelease" => {
+            let reason = "x".to_owned();
+            let hold = 0;
+            let request = v1::ConfirmReleaseRequest { log, hold, reason };
+            clients.holds.confirm_release(request).await.map(drop)
+        }
+        "ceralacca.v1.Erasure/ProposeErasure" => {
+            let request = v1::ProposeErasureRequest {
+                log,
+                index: u64::MAX,
+                ground: 1,
+                statement: "x".to_owned(),
+            };
+            clients.erasure.propose_erasure(request).await.map(drop)
+        }
+        "ceralacca.v1.Erasure/ConfirmErasure" => {
+            let (index, statement) = (u64::MAX, "x".to_owned());
+            let request = v1::ConfirmErasureRequest {
+                log,
+                index,
+                statement,
+            };
+            clients.erasure.confirm_erasure(request).await.map(drop)
+        }
+        "ceralacca.v1.Erasure/GetErasure" => {
+            let index = u64::MAX;
+            let request = v1::GetErasureRequest { log, index };
+            clients.erasure.get_erasure(request).await.map(drop)
+        }
         other => panic!("{other} has no call here"),
     }
 }
@@ -405,7 +461,25 @@ async fn each_rpc_is_allowed_to_the_roles_of_its_act_and_to_no_other() {
     // The sum of the table of RPC by role: it changes with the table only.
     assert_eq!(
         allowed,
-        5 + 3 * 6 + 2 * 3 + 5 * 5 + 3 * 2 + 3 * 2 + 4 + 1 + 2 + 3 + 2 * 3 + 2 + 1 + 2 + 3 * 4
+        5 + 3 * 6
+            + 2 * 3
+            + 5 * 5
+            + 3 * 2
+            + 3 * 2
+            + 4
+            + 1
+            + 2
+            + 3
+            + 2 * 3
+            + 2
+            + 1
+            + 2
+            + 3 * 4
+            + 2
+            + 2 * 3
+            + 2 * 2
+            + 2 * 2
+            + 4
     );
     house.served.stop_and_check();
 }

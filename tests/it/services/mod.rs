@@ -3,6 +3,7 @@
 mod auditing;
 mod bad_input;
 mod compatibility;
+mod holds;
 mod identity;
 mod preservation;
 mod reading;
@@ -28,6 +29,8 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use v1::audit_client::AuditClient;
 use v1::disposal_client::DisposalClient;
+use v1::erasure_client::ErasureClient;
+use v1::holds_client::HoldsClient;
 use v1::operations_client::OperationsClient;
 use v1::preservation_client::PreservationClient;
 use v1::reissue_client::ReissueClient;
@@ -46,6 +49,8 @@ struct Clients {
     operations: OperationsClient<Channel>,
     preservation: PreservationClient<Channel>,
     disposal: DisposalClient<Channel>,
+    holds: HoldsClient<Channel>,
+    erasure: ErasureClient<Channel>,
 }
 
 impl Clients {
@@ -59,6 +64,8 @@ impl Clients {
             operations: OperationsClient::new(channel()),
             preservation: PreservationClient::new(channel()),
             disposal: DisposalClient::new(channel()),
+            holds: HoldsClient::new(channel()),
+            erasure: ErasureClient::new(channel()),
         }
     }
 }
@@ -304,6 +311,7 @@ async fn duplicato(clients: &Clients, index: u64) -> Result<(v1::DuplicatoHead, 
     let request = v1::GetDuplicatoRequest {
         log: LOG.to_owned(),
         index,
+        infected: false,
     };
     let answer = clients.reissue.clone().get_duplicato(request).await?;
     let mut parts = answer.into_inner();
