@@ -1,6 +1,6 @@
 //! The expert's pages: recipients, request, records, checks, intervals, files.
 
-use crate::checks::Check;
+use crate::checks::{Check, Datum};
 use crate::flow::{Flow, Pieces, Table, bold, digest, mono, plain};
 use crate::fonts::Face;
 use crate::front::ranges;
@@ -97,8 +97,10 @@ pub(crate) fn records(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
 fn record_pairs<'t>(texts: &'t Texts, report: &Report, record: &Record) -> Vec<(&'t str, Pieces)> {
     let text = |value: &Option<String>| optional(texts, value.clone());
     let at = |value: Option<Instant>| value.map_or_else(|| plain(texts.not_recorded), time);
-    let recipients = record.recipients.iter();
-    let recipients: Pieces = recipients.map(|to| (Face::Regular, to.clone())).collect();
+    let recipients = match record.recipients.is_empty() {
+        true => Pieces::new(),
+        false => plain(record.recipients.join(", ")),
+    };
     let concerns = record.concerns.iter();
     let concerns: Pieces = concerns.map(|to| (Face::Regular, to.clone())).collect();
     let object = match &record.object {
@@ -236,14 +238,19 @@ pub(crate) fn checks(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
     }
 }
 
-/// Answers that differ in the leaf only, together.
+/// What of the data tells answers apart. The file of a leaf stands with its record.
+fn told(data: &[Datum]) -> impl Iterator<Item = &Datum> {
+    data.iter().filter(|datum| datum.name != "file")
+}
+
+/// Answers that differ in the leaf, and its file, only: together.
 fn alike(answers: &[Check]) -> Vec<(&Check, Vec<u64>)> {
     let mut groups: Vec<(&Check, Vec<u64>)> = Vec::new();
     for answer in answers {
         let same = |(first, _): &&mut (&Check, Vec<u64>)| {
             first.outcome == answer.outcome
                 && first.reason == answer.reason
-                && first.data == answer.data
+                && told(&first.data).eq(told(&answer.data))
                 && first.leaf.is_some() == answer.leaf.is_some()
         };
         match groups.iter_mut().find(same) {
@@ -266,10 +273,24 @@ fn answer_pieces(texts: &Texts, answer: &Check, leaves: &[u64]) -> Pieces {
     };
     let reason = (texts.reason)(answer.reason);
     let mut pieces = plain(format!("{reason} ({about})"));
+    let value = |name: &str| {
+        let mut data = answer.data.iter();
+        data.find(|datum| datum.name == name)
+            .map(|d| d.value.as_str())
+    };
+    let is_as_expected = value("found").is_some() && value("found") == value("expected");
     for datum in &answer.data {
+        let is_of_many = leaves.len() > 1 && datum.name == "file";
+        if is_of_many || (is_as_expected && datum.name == "found") {
+            continue;
+        }
         let is_digest =
             datum.value.len() >= 40 && datum.value.bytes().all(|c| c.is_ascii_hexdigit());
-        let name = (texts.datum)(&datum.name).unwrap_or(&datum.name);
+        let word = |name| (texts.datum)(name).unwrap_or(name);
+        let mut name = word(datum.name.as_str()).to_owned();
+        if is_as_expected && datum.name == "expected" {
+            name = format!("{name} = {}", word("found"));
+        }
         if is_digest {
             pieces.push((Face::Regular, format!("{name}:")));
             pieces.push((Face::Mono, crate::flow::grouped(&datum.value)));

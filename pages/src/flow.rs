@@ -141,6 +141,11 @@ impl<'f> Flow<'f> {
         }
     }
 
+    /// The height that is left on the page.
+    pub(crate) fn room(&self) -> f32 {
+        BOTTOM - self.y
+    }
+
     /// One line of text at a place; gives its width.
     pub(crate) fn put(&mut self, x: f32, y: f32, style: Style, text: &str) -> f32 {
         let shown = self.fonts.shown(style.face, text);

@@ -1,6 +1,6 @@
 //! The first page: what a judge reads in a minute.
 
-use crate::checks::{Outcome, Reason};
+use crate::checks::{Check, Outcome, Reason};
 use crate::error::PageError;
 use crate::flow::{Flow, SMALL, Style, Table, bold, plain};
 use crate::fonts::Face;
@@ -14,6 +14,15 @@ const FIRST_PAGE: usize = 4;
 const FIRST_PAGE_STATEMENT: usize = 3;
 /// Checks that were not done, named on the first page; all are in the chapter of checks.
 const NAMED_NOT_DONE: usize = 4;
+/// Heights of what stands below the time line and must stay on the page: what custody and checks take at least, what
+/// the other column does, a line of it, an entry of it; the notes below the lanes.
+const CUSTODY: f32 = 300.0;
+const OPEN: f32 = 261.0;
+const LINE: f32 = 10.5;
+const ENTRY: f32 = 22.0;
+const NOTES: f32 = 26.0;
+/// Characters in a line of a column, about.
+const COLUMN: usize = 44;
 /// Side of the QR code.
 const CODE: f32 = 100.0;
 
@@ -84,13 +93,48 @@ pub(crate) fn story(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
     }
     let mut shown: Vec<&Recipient> = message.recipients.iter().collect();
     shown.sort_by_key(|recipient| is_delivered(recipient));
-    let rest = shown.split_off(shown.len().min(room));
+    let left = flow.room() - summary_height(texts, report);
+    let rest = shown.split_off(timeline::fitting(&shown, left).min(room));
     timeline::draw(flow, texts, message, &shown);
     if !rest.is_empty() {
         let more = more(texts, &rest);
         flow.styled(Style::new(Face::Bold, SMALL), &more);
     }
     flow.styled(Style::new(Face::Italic, 7.0), texts.timeline_note);
+}
+
+/// About the height of [`summary`] and of the notes before it.
+fn summary_height(texts: &Texts, report: &Report) -> f32 {
+    let lines = |characters: usize| LINE * (characters / COLUMN) as f32;
+    let leaves: Vec<_> = report.records.iter().map(|record| record.leaf).collect();
+    let failed: usize = failed(texts, report)
+        .iter()
+        .map(|f| f.chars().count())
+        .sum();
+    let left = CUSTODY + lines(ranges(&leaves).len()) + lines(failed);
+    let named = open(report).count().min(NAMED_NOT_DONE);
+    let right = OPEN + ENTRY * named as f32;
+    left.max(right) + NOTES
+}
+
+/// The checks that failed, with their names.
+fn failed(texts: &Texts, report: &Report) -> Vec<String> {
+    let failed = |id: &CheckId| report.checks.outcome(*id) == Outcome::Failed;
+    let failed = CheckId::ALL.iter().copied().filter(failed);
+    failed
+        .map(|id| format!("{} {}", id.number(), (texts.check)(id)))
+        .collect()
+}
+
+/// The checks that were not done and are named, each with an answer that says so.
+fn open(report: &Report) -> impl Iterator<Item = (CheckId, &Check)> {
+    report.checks.iter().filter_map(|(id, answers)| {
+        let open = answers.iter().find(|check| {
+            let is_said = check.reason == Reason::NotConcerned || id == CheckId::OtherLog;
+            check.outcome == Outcome::NotChecked && !is_said
+        });
+        Some((id, open?))
+    })
 }
 
 fn is_delivered(recipient: &Recipient) -> bool {
@@ -318,11 +362,7 @@ fn verified(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
         ],
         rows: (1..=8).map(row).collect(),
     });
-    let failed = |id: &CheckId| report.checks.outcome(*id) == Outcome::Failed;
-    let failed = CheckId::ALL.iter().copied().filter(failed);
-    let failed: Vec<_> = failed
-        .map(|id| format!("{} {}", id.number(), (texts.check)(id)))
-        .collect();
+    let failed = failed(texts, report);
     let style = Style::new(Face::Bold, SMALL);
     if failed.is_empty() {
         flow.styled(style, texts.verified_none_failed);
@@ -335,12 +375,7 @@ fn not_verified(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
     flow.item(SMALL, texts.not_verified_other);
     let mut named = 0usize;
     let mut further = Vec::new();
-    for (id, answers) in report.checks.iter() {
-        let open = answers.iter().find(|check| {
-            let is_said = check.reason == Reason::NotConcerned || id == CheckId::OtherLog;
-            check.outcome == Outcome::NotChecked && !is_said
-        });
-        let Some(open) = open else { continue };
+    for (id, open) in open(report) {
         if named < NAMED_NOT_DONE {
             let reason = (texts.reason)(open.reason);
             let values = [id.number(), (texts.check)(id), reason];

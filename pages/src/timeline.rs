@@ -2,7 +2,7 @@
 
 use crate::flow::{Flow, Style};
 use crate::fonts::Face;
-use crate::model::{Mailbox, Message, Missing, Recipient, Step, StepAt};
+use crate::model::{Instant, Mailbox, Message, Missing, Recipient, Step, StepAt};
 use crate::sheet::{BLACK, GREY, Mark};
 use crate::texts::{Texts, fill};
 
@@ -50,6 +50,28 @@ pub(crate) fn draw(flow: &mut Flow<'_>, texts: &Texts, message: &Message, shown:
     }
 }
 
+/// How many of the first of these have their lanes within a height; one at least.
+pub(crate) fn fitting(shown: &[&Recipient], height: f32) -> usize {
+    let mut used = 0.0;
+    let mut count = 0usize;
+    for recipient in shown {
+        used += match delayed(recipient) {
+            Some(_) => LANE + EFFECT + 1.5,
+            None => LANE + 1.5,
+        };
+        if used > height && count > 0 {
+            break;
+        }
+        count = count.saturating_add(1);
+    }
+    count
+}
+
+/// When a delivery by night takes effect.
+fn delayed(recipient: &Recipient) -> Option<Instant> {
+    recipient.effective.filter(|at| Some(*at) != recipient.at)
+}
+
 fn lane(
     flow: &mut Flow<'_>,
     texts: &Texts,
@@ -90,8 +112,7 @@ fn lane(
     }
     flow.y = top + LANE;
     // A delivery by night takes effect later, and that is what rights depend on.
-    let delayed = recipient.effective.filter(|at| Some(*at) != recipient.at);
-    if let Some(effective) = delayed {
+    if let Some(effective) = delayed(recipient) {
         let note = fill(texts.effective, &[&effective.rome_both()]);
         let width = flow.fonts.width(EFFECTIVE.face, EFFECTIVE.size, &note);
         flow.put(right - width, flow.y + 3.0, EFFECTIVE, &note);

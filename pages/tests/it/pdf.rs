@@ -319,6 +319,35 @@ fn a_delivery_by_night_says_on_the_first_page_when_it_takes_effect() {
 }
 
 #[test]
+fn the_first_page_holds_the_whole_story_of_many_recipients_by_night_and_a_long_subject() {
+    if !found(&["pdftotext"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut report = report(Kind::Duplicato, Language::It);
+    report.message.subject = Some("Diffida ad adempiere, così com’è già stato detto ".repeat(6));
+    let one = &mut report.message.recipients[0];
+    one.effective = Some(sample::at(75_355_000));
+    let one = one.clone();
+    report.message.recipients = std::iter::repeat_n(one, 20).collect();
+    let pdf = relazione(&report, Vec::new()).unwrap();
+    let text = words(&written(folder.path(), "tanti.pdf", &pdf));
+    let (first, _) = text.split_once("pagina 1 di").unwrap();
+    for part in [
+        "Destinatari: 20.",
+        "Altri destinatari: 1",
+        "Catena di custodia",
+        "8. Catena di custodia",
+        "Verifiche fallite: 4.2",
+        "Che cosa non si è verificato",
+        "Che cosa questo non prova",
+        "Il codice dà origine",
+    ] {
+        assert!(first.contains(part), "{part}: {first}");
+    }
+}
+
+#[test]
 fn the_chain_of_time_and_the_state_of_the_signature_stand_in_the_pages() {
     if !found(&["pdftotext"]) {
         return;

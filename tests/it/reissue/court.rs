@@ -207,6 +207,16 @@ fn packages_of_every_story_have_pages_that_poppler_reads() {
             // A long one is broken over lines in a table, and stands whole among the records.
             assert!(text.contains(address), "{address}");
         }
+        let first = ["-f", "1", "-l", "1", &name, "prima.txt"];
+        good(&run(folder.path(), "pdftotext", &first));
+        let first = std::fs::read_to_string(folder.path().join("prima.txt")).unwrap();
+        let last = match asked.language {
+            Language::It => ["Che cosa questo non prova", "8. Catena di custodia"],
+            Language::En => ["What this does not prove", "8. Chain of custody"],
+        };
+        for words in last {
+            assert!(first.contains(words), "{name}: {first}");
+        }
         let mut twin = pdf.clone();
         twin.truncate(pdf.len() - 400);
         std::fs::write(folder.path().join("cut.pdf"), twin).unwrap();
