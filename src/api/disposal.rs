@@ -98,8 +98,8 @@ fn known(intent: &KnownIntent) -> v1::DisposalIntent {
     }
 }
 
-fn gone(found: &GoneUnit) -> v1::DisposedUnit {
-    v1::DisposedUnit {
+fn gone(found: &GoneUnit) -> v1::GoneUnit {
+    v1::GoneUnit {
         unit: Some(disposal_unit(found.unit)),
         intent: found.intent.get(),
         step: found.step.word().to_owned(),

@@ -13,7 +13,7 @@ pub const DISPOSED_MAX: usize = 1000;
 impl<A> Desk<'_, A> {
     /// What of a class of an interval is gone: as it was sealed, and as it was carried over under a hold; each with its
     /// certificate, none before that is issued. Empty where nothing is.
-    pub fn disposed(
+    pub fn certificates_of(
         &self,
         interval: IntervalId,
         class: Class,

@@ -4,7 +4,7 @@ use crate::support::sealing::{Sealing, close_all};
 use crate::support::*;
 use ceralacca::access::{self, Act, Infected, Permit, Principal, Reissue, Role, Standing};
 use ceralacca::archive::Log;
-use ceralacca::desk::{Choice, Demand, DeskError};
+use ceralacca::desk::{Choice, Demand, DeskError, Found};
 use ceralacca::ingest::{Declared, Submission};
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
@@ -125,7 +125,9 @@ fn a_package_leaves_an_infected_message_out_and_tells_its_facts_alone() {
         act: "richiesta 1".to_owned(),
         purpose: "prova".to_owned(),
     };
-    let chosen = desk.disclosed(&demand(object)).unwrap();
+    let Found::Records(chosen) = desk.disclosed(&demand(object)).unwrap() else {
+        panic!("nothing is found")
+    };
     let [archived] = chosen.archived.as_slice() else {
         panic!("one record")
     };

@@ -155,7 +155,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
     }
 }
 
-async fn all(common: &Common) -> Result<(Vec<v1::DisposalIntent>, Vec<v1::DisposedUnit>)> {
+async fn all(common: &Common) -> Result<(Vec<v1::DisposalIntent>, Vec<v1::GoneUnit>)> {
     let remote = common.remote.connect().await?;
     let (mut intents, mut gone) = (Vec::new(), Vec::new());
     loop {
@@ -168,7 +168,7 @@ async fn all(common: &Common) -> Result<(Vec<v1::DisposalIntent>, Vec<v1::Dispos
         }
     }
     loop {
-        let after = gone.last().and_then(|last: &v1::DisposedUnit| last.unit);
+        let after = gone.last().and_then(|last: &v1::GoneUnit| last.unit);
         let page = remote.gone(after).await?;
         let is_last = !page.more || page.units.is_empty();
         gone.extend(page.units);

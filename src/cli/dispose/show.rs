@@ -156,7 +156,7 @@ pub(super) fn withdrawn(leaf: u64, as_json: bool, out: &mut impl Write) -> Resul
 
 pub(super) fn status(
     intents: &[v1::DisposalIntent],
-    gone: &[v1::DisposedUnit],
+    gone: &[v1::GoneUnit],
     as_json: bool,
     out: &mut impl Write,
 ) -> Result<()> {
