@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! <contents>/manifest.json             every other file; written last
-//!            log-SIZE.rows             identity, last note, rotations; intervals; kept checkpoints; client keys of the
-//!                                      last two intervals
+//!            log-SIZE.rows             identity, last note, rotations; intervals; kept checkpoints; holds; client keys of
+//!                                      the last two intervals
 //!            INTERVAL.objects          of a closed interval: rows of the records that have keys of their own
 //!            INTERVAL-SIZE.leaves      of one that is not closed: its leaves, 64 octets each
 //!            INTERVAL-SIZE.records     of one that is not closed: rows of all its records
@@ -26,6 +26,7 @@ use crate::sequencer::{self, Span};
 use crate::store::cf::checkpoint::Checkpoints;
 use crate::store::cf::chunk::{Chunks, UploadKey};
 use crate::store::cf::content::Contents;
+use crate::store::cf::hold::Holds;
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::cf::interval::Intervals;
 use crate::store::cf::leaf::Leaves;
@@ -224,7 +225,7 @@ fn of_log(
     spans: &[Span],
 ) -> Result<Entry, RebuildError> {
     let mut file = begin(folder, name)?;
-    for key in [StateKey::Identity, StateKey::Note] {
+    for key in [StateKey::Identity, StateKey::Note, StateKey::Holds] {
         if let Some(row) = store.read::<State>(&key)? {
             put::<State>(&key, &row, &mut file)?;
         }
@@ -235,6 +236,7 @@ fn of_log(
     }
     copy::<Intervals>(store, &KeyRange::all(), &mut file)?;
     copy::<Checkpoints>(store, &KeyRange::all(), &mut file)?;
+    copy::<Holds>(store, &KeyRange::all(), &mut file)?;
     for span in spans.iter().skip(spans.len().saturating_sub(2)) {
         let range = KeyRange::prefix(&span.id.get().to_be_bytes());
         copy::<Idempotency>(store, &range, &mut file)?;

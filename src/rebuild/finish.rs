@@ -3,12 +3,14 @@
 use super::export;
 use super::packages::Package;
 use super::table::{self, LogTable};
-use super::{Found, RebuildError, Sources, damaged};
+use super::{Found, RebuildError, Sources, damaged, holds};
 use crate::index::hashes;
+use crate::keyring::Keyring;
 use crate::sequencer;
 use crate::store::cf::Family;
 use crate::store::cf::checkpoint::Checkpoints;
 use crate::store::cf::dictionary::Dictionaries;
+use crate::store::cf::hold::Holds;
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::cf::interval::{IntervalRow, Intervals, Phase};
 use crate::store::cf::secret::{SecretKey, Secrets};
@@ -18,6 +20,7 @@ use crate::store::{Batch, Rows, Store};
 use ceralacca_formats::checkpoint::Checkpoint;
 use ceralacca_formats::encrypt::Dictionary;
 use ceralacca_formats::export::Manifest;
+use ceralacca_formats::hold::HoldCounts;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Epoch, Leaf};
 use ceralacca_formats::note::NoteSigner;
@@ -82,6 +85,8 @@ pub(super) struct Finish<'a> {
     pub(super) contents: &'a Path,
     pub(super) manifest: &'a Manifest,
     pub(super) signer: &'a NoteSigner,
+    pub(super) keyring: &'a Keyring,
+    pub(super) holds: HoldCounts,
 }
 
 impl Finish<'_> {
@@ -121,6 +126,8 @@ impl Finish<'_> {
         self.intervals(&closings)?;
         self.kept()?;
         self.state(directory)?;
+        let interval_of = |index| self.table.holding(index).map(|holding| holding.id);
+        holds::check(self.store, self.keyring, self.holds, interval_of)?;
         Ok(known.iter().map(|known| known.checkpoint.size()).max())
     }
 
@@ -269,7 +276,7 @@ impl Finish<'_> {
         Ok(())
     }
 
-    /// Kept checkpoints and client keys.
+    /// Kept checkpoints, client keys and holds.
     fn kept(&self) -> Result<(), RebuildError> {
         let mut reader = table::open(self.contents, self.manifest)?;
         let mut batch = Batch::new();
@@ -288,6 +295,9 @@ impl Finish<'_> {
                     if holding != Some(interval) || !index.is_within(self.size()) {
                         return Err(reader.bad("a client key of no record of its interval"));
                     }
+                }
+                Family::Hold => {
+                    row.decode::<Holds>().map_err(|why| reader.bad(&why))?;
                 }
                 _ => continue,
             }
@@ -333,6 +343,7 @@ impl Finish<'_> {
         }
         let rotations = self.table.rotations.iter().cloned();
         rows.extend(rotations.map(StateRow::Rotation));
+        rows.extend(self.table.holds.clone());
         let mut batch = Batch::new();
         for row in &rows {
             batch.put::<State>(&row.key(), row);

@@ -27,11 +27,12 @@
 //! # Map
 //! - [`export`], [`rows`]: what is written of a log at rest, and its files
 //! - `packages`: packages found and taken over; `tree`, `lines`, `held`: leaves, log files, rows
-//! - `table`: the log's own rows; `finish`: what holds all of it together
+//! - `table`: the log's own rows; `holds`: what suspends disposal; `finish`: what holds all of it together
 
 pub mod export;
 mod finish;
 mod held;
+mod holds;
 mod lines;
 mod packages;
 pub mod rows;
@@ -40,6 +41,7 @@ mod tree;
 
 use crate::ambient::Entropy;
 use crate::archive::{Archive, ArchiveError, Log, Settings};
+use crate::holds::HoldsError;
 use crate::index::bulk::Postings;
 use crate::keyring::{KeyError, Keyring};
 use crate::record::open::RecordError;
@@ -156,6 +158,9 @@ pub enum RebuildError {
     /// A secret cannot be had.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The holds are not those that the leaves set and released. Take them from another copy.
+    #[error("holds of the contents")]
+    Holds(#[from] HoldsError),
     /// The log to be exported, or the one that was built, does not read.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -363,12 +368,13 @@ pub fn rebuild(
         contents: sources.contents,
         manifest: &contents,
         signer: &signer,
+        keyring: &keyring,
+        holds: filling.tree.holds,
     };
     let (size, root) = (finish.size(), finish.root());
     let known = finish.run(&known, &directory)?;
     packages::sync_all(into)?;
     drop(filling);
-    drop(work);
     let log = Log::over(store, Some(directory), master, settings)?;
     let count = packages.len() as u64;
     let restored = log.restored(size, count, known)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! "PECROWS1" 8 | rows: code u8 | length of the key u16 | length of the value u32 | key | value
-//! code   1 state  2 interval  3 checkpoint  4 idempotency  5 secret  6 metadata  7 content  8 chunk
+//! code   1 state  2 interval  3 checkpoint  4 idempotency  5 secret  6 metadata  7 content  8 chunk  9 hold
 //! ```
 //! Keys and values are those of the column families (`docs/formats.md` 11).
 //!
@@ -20,7 +20,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"PECROWS1";
-const CODES: [(u8, Family); 8] = [
+const CODES: [(u8, Family); 9] = [
     (1, Family::State),
     (2, Family::Interval),
     (3, Family::Checkpoint),
@@ -29,6 +29,7 @@ const CODES: [(u8, Family); 8] = [
     (6, Family::Metadata),
     (7, Family::Content),
     (8, Family::Chunk),
+    (9, Family::Hold),
 ];
 const HEAD_BYTES: usize = 1 + 2 + 4;
 /// The longest key there is, with room.
@@ -180,7 +181,7 @@ impl RowReader {
 mod tests {
     use super::*;
 
-    /// The vector of `docs/formats.md` 23.
+    /// The vector of `docs/formats.md` 24.
     #[test]
     fn a_row_has_the_published_octets() {
         let mut out = Vec::new();

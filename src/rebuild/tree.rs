@@ -1,10 +1,11 @@
 //! Leaves and tiles: every leaf of an interval is pushed onto the tree, and the root held to its checkpoint.
 
-use super::{RebuildError, damaged, io};
+use super::{RebuildError, damaged, holds, io};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::tile::Tiles;
 use crate::store::cf::{ColumnFamily, Family};
 use crate::store::{Batch, SortedRun, Store, StoreError};
+use ceralacca_formats::hold::HoldCounts;
 use ceralacca_formats::id::{LeafIndex, TreeSize};
 use ceralacca_formats::leaf::{Class, LEAF_BYTES, Leaf};
 use ceralacca_formats::tile::Frontier;
@@ -171,6 +172,8 @@ pub(super) struct Tree<'a> {
     store: &'a dyn Store,
     pub(super) frontier: Frontier,
     pub(super) last: Option<Leaf>,
+    /// Holds that its leaves set and released.
+    pub(super) holds: HoldCounts,
     leaves: Roll<'a>,
     tiles: Roll<'a>,
 }
@@ -181,6 +184,7 @@ impl<'a> Tree<'a> {
             store,
             frontier: Frontier::default(),
             last: None,
+            holds: HoldCounts::default(),
             leaves: Roll::new(store, Family::Leaf),
             tiles: Roll::new(store, Family::Tile),
         }
@@ -208,6 +212,7 @@ impl<'a> Tree<'a> {
                     leaves.bad(&why)
                 })?;
                 self.last = Some(leaf);
+                holds::count(&mut self.holds, &leaf);
                 if let Some(count) = counts.get_mut(place(leaf.class)) {
                     *count += 1;
                 }

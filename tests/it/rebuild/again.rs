@@ -5,7 +5,6 @@ use crate::conformance::{PYTHON, are_there, folder};
 use ceralacca::audit::Find;
 use ceralacca::seal::SealError;
 use ceralacca_formats::checkpoint::Checkpoint;
-use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::metadata::{CustodyRecord, Metadata};
 use ceralacca_formats::tree::verify_consistency;
 use std::process::Command;

@@ -208,3 +208,41 @@ fn a_package_that_is_missing_or_too_many_is_named_and_another_master_key_opens_n
     let error = error.unwrap_err();
     assert!(error.to_string().contains("wrong master key"), "{error}");
 }
+
+#[test]
+fn a_hold_that_was_taken_out_of_the_contents_is_missed() {
+    let copy = copied(&world().contents());
+    let name = format!("log-{}.rows", world().size);
+    let octets = std::fs::read(copy.path().join(&name)).unwrap();
+    // Every row but those of holds: what remains is well formed, and listed as it is.
+    let (mut kept, mut rest, mut dropped) = (octets[..8].to_vec(), &octets[8..], 0);
+    while let [code, k0, k1, v0, v1, v2, v3, ..] = *rest {
+        let key = usize::from(u16::from_be_bytes([k0, k1]));
+        let value = u32::from_be_bytes([v0, v1, v2, v3]) as usize;
+        let (row, more) = rest.split_at(7 + key + value);
+        match code {
+            9 => dropped += 1,
+            _ => kept.extend_from_slice(row),
+        }
+        rest = more;
+    }
+    assert_eq!(
+        dropped, 4,
+        "two that were set, one proposed to be released and released"
+    );
+    std::fs::write(copy.path().join(&name), &kept).unwrap();
+    let octets = std::fs::read(copy.path().join("manifest.json")).unwrap();
+    let mut manifest = Manifest::parse(&octets, Exported::Contents).unwrap();
+    let entry = manifest
+        .files
+        .iter_mut()
+        .find(|file| file.path == name)
+        .unwrap();
+    (entry.bytes, entry.sha256) = (kept.len() as u64, Sha256::of(&kept));
+    std::fs::write(copy.path().join("manifest.json"), manifest.to_bytes()).unwrap();
+    let from = From {
+        contents: Some(copy.path()),
+        ..From::default()
+    };
+    refused(&from, &["holds of the contents"]);
+}

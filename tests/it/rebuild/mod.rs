@@ -12,7 +12,7 @@ use crate::support::sealing::{Sealing, close_all};
 use crate::support::*;
 use ceralacca::access::{self, Principal, Role, Standing};
 use ceralacca::archive::{Archive, Log};
-use ceralacca::desk::SearchQuery;
+use ceralacca::desk::{HoldOrder, Scope, SearchQuery};
 use ceralacca::ingest::{ClientKey, LogDeclared, Submission};
 use ceralacca::rebuild::{self, RebuildError, Rebuilt, Sources, export};
 use ceralacca::sequencer;
@@ -20,7 +20,8 @@ use ceralacca::store::rocks::{Mode, RocksStore};
 use ceralacca::store::{Order, outside};
 use ceralacca::trust::{Bundle, Item, What};
 use ceralacca_formats::digest::Sha256;
-use ceralacca_formats::id::{IntervalId, TreeSize};
+use ceralacca_formats::hold::HoldAuthority;
+use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::{Field, ObjectRecord};
 use ceralacca_formats::note::VerifierKey;
@@ -150,23 +151,47 @@ fn put_log_file(log: &Log) {
 
 /// A search, which is a disclosure.
 fn search(log: &Log, field: Field, term: &[u8]) -> Vec<u64> {
-    let standings = vec![(log.id().clone(), Standing::Role(Role::Provider))];
-    let principal = Principal::new("gestore-lettura", standings);
-    let now = ceralacca_formats::id::UtcMillis::new(START_MS);
-    let permit = access::authorize::<access::Search>(&principal, log.id(), now).unwrap();
+    let permit = permit::<access::Search>("gestore-lettura", Role::Provider);
     let desk = log.desk(&permit).unwrap();
     let query = SearchQuery {
         party: None,
         terms: vec![(field, term.to_vec())],
-        event: (None, None),
-        recorded: (None, None),
+        ..SearchQuery::default()
     };
     let page = desk.search(&query, Order::Ascending, 1000, None).unwrap();
     let records = page.unwrap().records;
-    records
-        .iter()
-        .map(|shown| shown.opened.leaf.seq.get())
-        .collect()
+    let indexes = records.iter().map(|shown| shown.opened.leaf.seq.get());
+    indexes.collect()
+}
+
+fn permit<A: access::Act>(name: &str, role: Role) -> access::Permit<A> {
+    let principal = Principal::new(name, vec![(log_id(), Standing::Role(role))]);
+    access::authorize(&principal, &log_id(), UtcMillis::new(START_MS)).unwrap()
+}
+
+fn set_hold(log: &Log, event: &[u8]) -> LeafIndex {
+    let permit = permit::<access::Hold>("anna", Role::Provider);
+    let query = SearchQuery {
+        terms: vec![(Field::Event, event.to_vec())],
+        ..SearchQuery::default()
+    };
+    let order = HoldOrder {
+        scope: Scope::Query(query),
+        authority: HoldAuthority::Judicial,
+        act: "decreto 12/2026".to_owned(),
+        start: None,
+        end: None,
+    };
+    log.desk(&permit).unwrap().set_hold(order).unwrap().hold
+}
+
+fn release_hold(log: &Log, hold: LeafIndex) {
+    let [anna, bruno] =
+        ["anna", "bruno"].map(|name| permit::<access::Release>(name, Role::Approver));
+    let proposed = log.desk(&anna).unwrap().propose_release(hold, "prova");
+    proposed.unwrap();
+    let released = log.desk(&bruno).unwrap().release_hold(hold, "prova");
+    released.unwrap();
 }
 
 fn make() -> World {
@@ -187,6 +212,9 @@ fn make() -> World {
     ingest(&log).record(submission).unwrap();
     put_log_file(&log);
     search(&log, Field::Event, b"accettazione");
+    let held = set_hold(&log, b"posta-certificata");
+    set_hold(&log, b"presa-in-carico");
+    release_hold(&log, held);
     test.clock.pass(DAY_MS);
     log.tick().unwrap();
     // An interval without a record.

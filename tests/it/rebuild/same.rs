@@ -4,7 +4,6 @@ use super::*;
 use ceralacca::seal::EvidenceGroup;
 use ceralacca::store::Store;
 use ceralacca::store::cf::Family;
-use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::metadata::{CustodyRecord, Metadata};
 use ceralacca_formats::rotation::follow;
 use std::collections::BTreeMap;
@@ -56,6 +55,7 @@ fn leaves_tiles_indexes_intervals_checkpoints_contents_and_secrets_are_the_same_
         Family::Interval,
         Family::Checkpoint,
         Family::Dictionary,
+        Family::Hold,
     ] {
         let expected = table(&old, family, all);
         assert_eq!(table(&new, family, all), expected, "{}", family.name());
@@ -84,7 +84,7 @@ fn leaves_tiles_indexes_intervals_checkpoints_contents_and_secrets_are_the_same_
     assert_eq!(own(found), own_expected);
     let report = check_directory(&new);
     assert!(report.is_clean(), "{:?}", report.damages);
-    assert_eq!(report.leaves, size.get() + 2);
+    assert_eq!((report.leaves, report.holds), (size.get() + 2, 2));
 }
 
 #[test]
