@@ -172,8 +172,9 @@ fn request(
         let Some(stem) = name.strip_suffix(".tlog-proof") else {
             continue;
         };
-        // Proofs of closings, and those that were added under a closed interval, are complete.
-        if stem.ends_with("/closing") || stem.ends_with(".sealed") {
+        // Proofs of closings, of trust material, and those that were added under a closed interval, are complete.
+        let is_complete = stem.ends_with("/closing") || stem.ends_with(".sealed");
+        if is_complete || stem.starts_with("proof/material/") {
             continue;
         }
         let octets = files.read(&name, PROOF_BYTES_MAX);
