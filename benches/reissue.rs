@@ -254,9 +254,9 @@ async fn main() {
     futures_util::future::join_all(clients).await;
     let rate = options.packages as f64 / begun.elapsed().as_secs_f64();
     println!("four clients: {rate:.1} packages a second (asked: {RATE_MIN} on two processors)");
+    let idle = served.resident();
     let index = upload(&served, options.object_mb).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let idle = served.resident();
     served.forget_peak();
     let begun = Instant::now();
     let (bytes, _) = taken(&mut one, request(|r| r.index = Some(index)), false).await;

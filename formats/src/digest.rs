@@ -177,9 +177,41 @@ impl ContentHasher {
     }
 }
 
+/// Computes SHA-256 alone, in pieces of any size: of what no leaf commits to.
+#[derive(Clone)]
+pub struct Sha256Hasher(aws_lc_rs::digest::Context);
+
+impl Default for Sha256Hasher {
+    fn default() -> Self {
+        let context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        Self(context)
+    }
+}
+
+impl Sha256Hasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes taken.
+    pub fn finish(self) -> Sha256 {
+        Sha256(finish(self.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sha_256_in_pieces_is_that_of_the_whole() {
+        let mut hasher = Sha256Hasher::default();
+        hasher.update(b"alfa");
+        hasher.update(b"");
+        hasher.update(b"beta");
+        assert_eq!(hasher.finish(), Sha256::of(b"alfabeta"));
+    }
 
     #[test]
     fn the_empty_content_has_the_published_digests() {

@@ -27,6 +27,8 @@ pub(crate) enum Face {
 /// One loaded typeface.
 struct Loaded {
     font: Font,
+    /// Glyph and width of each character of Latin, Greek and Cyrillic, most of what there is to show.
+    common: Vec<Option<(skrifa::GlyphId, f32)>>,
     charmap: Charmap<'static>,
     metrics: GlyphMetrics<'static>,
 }
@@ -39,6 +41,39 @@ pub(crate) struct Fonts {
     mono: Loaded,
 }
 
+/// Characters below this have their glyphs looked up once.
+const COMMON: u32 = 0x530;
+
+impl Loaded {
+    fn new(file: &'static [u8]) -> Option<Self> {
+        let parsed = FontRef::new(file).ok()?;
+        let mut loaded = Self {
+            font: Font::new(file.into(), 0)?,
+            common: Vec::new(),
+            charmap: parsed.charmap(),
+            metrics: parsed.glyph_metrics(Size::new(1.0), LocationRef::default()),
+        };
+        let common = (0..COMMON).map(|code| loaded.found(char::from_u32(code)?));
+        loaded.common = common.collect();
+        Some(loaded)
+    }
+
+    fn found(&self, character: char) -> Option<(skrifa::GlyphId, f32)> {
+        let glyph = self.charmap.map(character)?;
+        let advance = self.metrics.advance_width(glyph);
+        Some((glyph, advance.unwrap_or_default()))
+    }
+
+    /// The glyph of a character, and its width at one point of size.
+    fn glyph(&self, character: char) -> Option<(skrifa::GlyphId, f32)> {
+        let place = usize::try_from(u32::from(character)).unwrap_or(usize::MAX);
+        match self.common.get(place) {
+            Some(known) => *known,
+            None => self.found(character),
+        }
+    }
+}
+
 static FONTS: LazyLock<Option<Fonts>> = LazyLock::new(Fonts::load);
 
 /// The typefaces; nothing when the compiled-in files do not parse.
@@ -48,19 +83,11 @@ pub(crate) fn fonts() -> Option<&'static Fonts> {
 
 impl Fonts {
     fn load() -> Option<Self> {
-        let load = |file: &'static [u8]| -> Option<Loaded> {
-            let parsed = FontRef::new(file).ok()?;
-            Some(Loaded {
-                font: Font::new(file.into(), 0)?,
-                charmap: parsed.charmap(),
-                metrics: parsed.glyph_metrics(Size::new(1.0), LocationRef::default()),
-            })
-        };
         Some(Self {
-            regular: load(dejavu::sans_condensed::regular())?,
-            bold: load(dejavu::sans_condensed::bold())?,
-            italic: load(dejavu::sans_condensed::oblique())?,
-            mono: load(dejavu::sans_mono::regular())?,
+            regular: Loaded::new(dejavu::sans_condensed::regular())?,
+            bold: Loaded::new(dejavu::sans_condensed::bold())?,
+            italic: Loaded::new(dejavu::sans_condensed::oblique())?,
+            mono: Loaded::new(dejavu::sans_mono::regular())?,
         })
     }
 
@@ -80,11 +107,8 @@ impl Fonts {
 
     /// Width of shown text at one point of size.
     fn advance(&self, face: Face, character: char) -> f32 {
-        let loaded = self.face(face);
-        let glyph = loaded.charmap.map(character);
-        glyph
-            .and_then(|glyph| loaded.metrics.advance_width(glyph))
-            .unwrap_or_default()
+        let glyph = self.face(face).glyph(character);
+        glyph.map_or(0.0, |(_, advance)| advance)
     }
 
     /// Width of shown text, in points.
@@ -97,8 +121,7 @@ impl Fonts {
     pub(crate) fn glyphs(&self, face: Face, shown: &str) -> Vec<KrillaGlyph> {
         let loaded = self.face(face);
         let glyph = |(at, character): (usize, char)| {
-            let id = loaded.charmap.map(character).unwrap_or_default();
-            let advance = loaded.metrics.advance_width(id).unwrap_or_default();
+            let (id, advance) = loaded.glyph(character).unwrap_or_default();
             let range = at..at.saturating_add(character.len_utf8());
             let id = GlyphId::new(id.to_u32());
             KrillaGlyph::new(id, advance, 0.0, 0.0, 0.0, range, None)
@@ -115,7 +138,7 @@ impl Fonts {
             let rest = text.get(at..).and_then(|rest| rest.strip_prefix("\\u{"));
             let digit = rest.and_then(|rest| rest.chars().next());
             let forged = digit.is_some_and(|digit| digit.is_ascii_hexdigit());
-            let has_glyph = self.face(face).charmap.map(character).is_some();
+            let has_glyph = self.face(face).glyph(character).is_some();
             if !forged && is_plain(character) && has_glyph {
                 shown.push(character);
             } else {

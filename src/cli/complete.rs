@@ -55,6 +55,9 @@ const ADDED_BYTES_MAX: u64 = 256 << 20;
 /// A proof file is some kilobytes; the longest metadata an archive reads has 4 MiB.
 const PROOF_BYTES_MAX: u64 = 16 << 20;
 
+/// Where trust material lies in a package.
+const MATERIAL: &str = "proof/material/";
+
 /// A package at hand.
 enum Opened {
     File(Box<Container<BufReader<File>>>),
@@ -172,9 +175,10 @@ fn request(
         let Some(stem) = name.strip_suffix(".tlog-proof") else {
             continue;
         };
-        // Proofs of closings, of trust material, and those that were added under a closed interval, are complete.
-        let is_complete = stem.ends_with("/closing") || stem.ends_with(".sealed");
-        if is_complete || stem.starts_with("proof/material/") {
+        // Proofs of closings, and those that were added under a closed interval, are complete.
+        // Trust material is no record that was asked for: its proof stays as it is.
+        let is_material = stem.starts_with(MATERIAL);
+        if is_material || stem.ends_with("/closing") || stem.ends_with(".sealed") {
             continue;
         }
         let octets = files.read(&name, PROOF_BYTES_MAX);

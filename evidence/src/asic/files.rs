@@ -2,7 +2,7 @@
 
 use super::crc32::Crc32;
 use super::error::AsicError;
-use ceralacca_formats::digest::{ContentHasher, Sha256};
+use ceralacca_formats::digest::{Sha256, Sha256Hasher};
 use std::io::{self, Read, Write};
 
 /// Bytes moved at once.
@@ -108,31 +108,33 @@ pub(super) fn copy(mut from: impl Read, to: &mut dyn Write) -> io::Result<Measur
 }
 
 struct Measuring {
+    bytes: u64,
     crc32: Crc32,
-    digest: ContentHasher,
+    digest: Sha256Hasher,
 }
 
 impl Default for Measuring {
     fn default() -> Self {
         Self {
+            bytes: 0,
             crc32: Crc32::new(),
-            digest: ContentHasher::default(),
+            digest: Sha256Hasher::default(),
         }
     }
 }
 
 impl Measuring {
     fn update(&mut self, bytes: &[u8]) {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         self.crc32.update(bytes);
         self.digest.update(bytes);
     }
 
     fn finish(self) -> Measured {
-        let digest = self.digest.finish();
         Measured {
-            bytes: digest.bytes,
+            bytes: self.bytes,
             crc32: self.crc32.finish(),
-            sha256: digest.sha256,
+            sha256: self.digest.finish(),
         }
     }
 }
