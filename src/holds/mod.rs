@@ -10,20 +10,23 @@
 //! 1. Holds are loaded whole or not at all: a family that was emptied, or lost a row, is [`HoldsError::Rule`], never
 //!    the absence of holds.
 //! 2. A hold outlives the class secrets of what it names: its rows need the log key only.
-//! 3. Nothing is read that grows with the records: the rows of the holds, one state row, one leaf.
+//! 3. Nothing is read that grows with the records: the rows of the holds, one state row, one leaf; where no hold was
+//!    ever set, a look into the index of each interval.
 //!
 //! # Not here
 //! How long a hold suspends disposal (`ceralacca_retention`), who may set one (`desk`).
 
 use crate::keyring::{DetailOf, KeyError, Keyring};
 use crate::store::cf::hold::{HoldAct, HoldRow, HoldStep, Holds, WrappedDetail};
+use crate::store::cf::index::{Index, Posting};
+use crate::store::cf::interval::{Intervals, Phase};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::state::{State, StateKey, StateRow};
 use crate::store::{KeyRange, Order, Rows, Store, StoreError};
-use ceralacca_formats::hold::{ActDetail, HoldAuthority, HoldCounts};
+use ceralacca_formats::hold::{ActDetail, HOLD_SET, HoldAuthority, HoldCounts};
 use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
-use ceralacca_formats::leaf::Kind;
-use ceralacca_formats::metadata::{CustodyRecord, Metadata, MetadataError};
+use ceralacca_formats::leaf::{Class, Kind};
+use ceralacca_formats::metadata::{CustodyRecord, Field, Metadata, MetadataError};
 use ceralacca_retention as retention;
 
 /// Why holds cannot be loaded. Nothing may be disposed of, nor erased, on any of these.
@@ -107,7 +110,7 @@ pub fn counts(
 ) -> Result<HoldCounts, HoldsError> {
     let (counts, last) = match store.read::<State>(&StateKey::Holds)? {
         Some(StateRow::Holds { counts, last }) => (counts, last),
-        _ => return Ok(HoldCounts::default()),
+        _ => return uncounted(store, keyring),
     };
     let wrong = |why| HoldsError::Last { leaf: last, why };
     let leaf = store.read::<Leaves>(&last)?;
@@ -131,6 +134,33 @@ pub fn counts(
         return Err(wrong("it counts other holds"));
     }
     Ok(counts)
+}
+
+/// Without a count there are no holds, if the index finds none either: a look for each interval. A store whose table of
+/// holds went with its count, or that was built again without them, is told so here.
+fn uncounted(store: &dyn Store, keyring: &Keyring) -> Result<HoldCounts, HoldsError> {
+    for row in store.rows::<Intervals>(&KeyRange::all(), Order::Ascending) {
+        let ((interval, phase), _) = row?;
+        if phase != Phase::Opened {
+            continue;
+        }
+        let class = Class::Custody;
+        let keys = match keyring.class(store, interval, class) {
+            Err(KeyError::Missing { .. }) => continue,
+            keys => keys?,
+        };
+        let token = keys.token(Field::Event, HOLD_SET.as_bytes());
+        let prefix = Posting::prefix(interval, class, Field::Event, token);
+        let mut found = store.rows::<Index>(&KeyRange::prefix(&prefix), Order::Ascending);
+        if let Some(found) = found.next() {
+            let (posting, ()) = found?;
+            return Err(HoldsError::Last {
+                leaf: posting.index,
+                why: "it set a hold, and the count of holds is not there",
+            });
+        }
+    }
+    Ok(HoldCounts::default())
 }
 
 /// All holds, whole, held against the log: what a disposal and an erasure are judged by. In the writer's thread nothing

@@ -298,12 +298,8 @@ fn an_emptied_or_altered_table_of_holds_is_an_error_and_never_the_absence_of_hol
             batch.delete::<HoldFamily>(key);
         }
     });
-    // Without a row that counts, the leaves are asked by who reads them all.
-    let report = check_store(&store, None);
-    assert!(
-        report.damages.iter().any(|d| d.to_string()
-            == "holds: 2 set and 0 released by the leaves, 0 and 0 by their number")
-    );
+    // Without a row that counts, the index still finds the leaves that set them.
+    damaged("the count of holds is not there");
     change(&|batch| batch.put::<State>(&StateKey::Holds, &counted));
     restore();
     // The detail of one hold under another.
