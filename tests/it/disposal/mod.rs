@@ -3,6 +3,7 @@
 mod attacks;
 mod carried_out;
 mod held;
+mod markers;
 mod served;
 mod steps;
 

@@ -3,7 +3,7 @@
 //!
 //! The search is shown to find what is there first: every marker before, in the place where it must be.
 
-mod search;
+pub mod search;
 
 use crate::support::sealing::{Sealing, close_all};
 use crate::support::*;
@@ -111,7 +111,7 @@ pub fn put(log: &Log, name: &str, class: Class, size: Size) -> Marked {
 }
 
 /// Three stretches of a ciphertext: none of it may be left, wherever it was cut.
-fn stretches(markers: &mut Markers, name: &str, octets: &[u8]) {
+pub fn stretches(markers: &mut Markers, name: &str, octets: &[u8]) {
     let length = octets.len().min(48);
     for (which, at) in [
         ("head", 0),
@@ -124,6 +124,11 @@ fn stretches(markers: &mut Markers, name: &str, octets: &[u8]) {
 
 /// What an object is on disk: its wrapped keys, the ciphertext of its metadata and of every part, its index tokens.
 pub fn stored(log: &Log, name: &str, marked: &Marked) -> Markers {
+    stored_of(log, name, marked, &word(name, "own-id"))
+}
+
+/// The same, of an object with this Message-ID.
+pub fn stored_of(log: &Log, name: &str, marked: &Marked, id: &str) -> Markers {
     let mut markers = Markers::default();
     let store = log.reader().store();
     let key = RecordKey {
@@ -165,7 +170,6 @@ pub fn stored(log: &Log, name: &str, marked: &Marked) -> Markers {
     }
     let (keyring, _) = Keyring::open(store, &master(), &origin()).unwrap();
     let keys = keyring.class(store, marked.interval, marked.class).unwrap();
-    let id = word(name, "own-id");
     let mut posting = keys.token(Field::MessageId, id.as_bytes()).0.to_vec();
     posting.extend_from_slice(&marked.object.get().to_be_bytes());
     markers.add(&format!("{name} posting"), &posting);
@@ -184,7 +188,7 @@ pub fn said(name: &str) -> (Markers, Markers) {
     (goes, stays)
 }
 
-fn both(one: &Markers, other: &Markers) -> Markers {
+pub fn both(one: &Markers, other: &Markers) -> Markers {
     let mut all = one.clone();
     all.0.extend(other.0.clone());
     all
