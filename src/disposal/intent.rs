@@ -325,7 +325,7 @@ impl Disposer {
         let role = permit.role().word();
         let detail = detail(permit.principal(), "approval of disposal");
         let class = self.details;
-        let recorded = self.sequencer.perform(move |moment, batch| {
+        self.sequencer.perform(move |moment, batch| {
             let view = View::of(moment);
             let mut row = view.open_row(intent)?;
             let logged = view.intent(intent)?;
@@ -360,8 +360,7 @@ impl Disposer {
                 approvals,
             };
             Ok((drafts(Kind::Approval, act, class, detail), approved))
-        })?;
-        recorded
+        })?
     }
 
     /// Gives an intent up. What of it is gone already stays so, and then it cannot be given up.
@@ -372,7 +371,7 @@ impl Disposer {
     ) -> Result<LeafIndex, DisposalError> {
         let detail = detail(permit.principal(), "withdrawal of an intent of disposal");
         let class = self.details;
-        let recorded = self.sequencer.perform(move |moment, batch| {
+        self.sequencer.perform(move |moment, batch| {
             let view = View::of(moment);
             let mut row = view.open_row(intent)?;
             for named in view.intent(intent)?.says.units {
@@ -392,8 +391,7 @@ impl Disposer {
                 drafts(Kind::DisposalIntent, act, class, detail),
                 moment.next,
             ))
-        })?;
-        recorded
+        })?
     }
 }
 

@@ -84,6 +84,9 @@ struct Item {
 }
 
 type Counts = BTreeMap<(Class, String), u64>;
+/// Objects of a class, each with its row where it is not one that a hold kept.
+type Objects<'a> =
+    Box<dyn Iterator<Item = Result<(RecordKey, Option<MetadataRow>), StoreError>> + 'a>;
 
 impl Scan<'_> {
     pub(super) fn secrets(&self) -> Secrets<'_> {
@@ -307,13 +310,7 @@ impl Scan<'_> {
     }
 
     /// The objects of a class, in log order, each with its row; without one those that a hold kept.
-    fn objects(
-        &self,
-        class: Class,
-    ) -> Result<
-        Box<dyn Iterator<Item = Result<(RecordKey, Option<MetadataRow>), StoreError>> + '_>,
-        SealError,
-    > {
+    fn objects(&self, class: Class) -> Result<Objects<'_>, SealError> {
         let store = self.reader.store();
         if let Some(copy) = held::in_force(store, self.span.id, class)? {
             let rows = held::records(store, copy);
