@@ -158,7 +158,8 @@ fn what_is_due_goes_and_everything_else_stays_provable() {
         (gone.records, gone.held, gone.step),
         (RECEIPTS as u64, 0, Step::Done)
     );
-    assert!(gone.freed_bytes > 2_000_000, "{}", gone.freed_bytes);
+    // The receipts are one text repeated, and are compressed before they are encrypted.
+    assert!(gone.freed_bytes > 10_000, "{}", gone.freed_bytes);
     // A leaf says so, and the other unit of the class waits.
     let completed = reader.record(&state, gone.completed.unwrap()).unwrap();
     let Metadata::Custody(CustodyRecord::DisposalCompleted(says)) = completed.metadata().unwrap()
