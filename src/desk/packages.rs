@@ -11,7 +11,6 @@
 
 use super::{Desk, DeskError, LeafName};
 use crate::access::{Preserve, Role};
-use crate::keyring::KeyError;
 use crate::seal::folder::FileReader;
 use crate::seal::{Package, SealError, Sealer};
 use crate::sequencer::Span;
@@ -229,10 +228,10 @@ impl<'a> Packages<'a> {
     /// Whether a class of an interval is still there.
     fn is_there(&self, interval: IntervalId, class: Class) -> Result<(), DeskError> {
         let reader = self.desk.reader;
-        match reader.keyring().class(reader.store(), interval, class) {
-            Err(KeyError::Missing { .. }) => Err(DeskError::Disposed { interval, class }),
-            Err(other) => Err(DeskError::Package(other.into())),
-            Ok(_) => Ok(()),
+        let disposed = reader.is_disposed(interval, class);
+        match disposed.map_err(|error| DeskError::Package(error.into()))? {
+            true => Err(DeskError::Disposed { interval, class }),
+            false => Ok(()),
         }
     }
 

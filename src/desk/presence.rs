@@ -135,9 +135,12 @@ impl<A> Desk<'_, A> {
         Ok((asked, places))
     }
 
-    /// Whether a class of an interval was disposed of: its secret is gone, and with it all that could be shown.
+    /// Whether a class of an interval was disposed of. A secret that is missing without that is damage.
     pub(super) fn disposed(&self, interval: IntervalId, class: Class) -> Result<bool, DeskError> {
-        Ok(self.sealer.is_disposed(interval, class)?)
+        Ok(self
+            .reader
+            .is_disposed(interval, class)
+            .map_err(SealError::from)?)
     }
 
     /// Leaf hashes of the records of a class with an identificativo, ascending.

@@ -1,10 +1,7 @@
 //! What the maps of a package say of one identificativo.
 
 use super::scan::{map_name, salt_name};
-use super::{Package, SealError, Sealer};
-use crate::store::Rows;
-use crate::store::cf::secret::{SecretKey, Secrets};
-use ceralacca_formats::id::IntervalId;
+use super::{Package, SealError};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::map::{MapFile, MapFileError, MapKey, MapProof};
 
@@ -14,15 +11,6 @@ fn failed(error: MapFileError<SealError>) -> SealError {
     match error {
         MapFileError::Storage(error) => error,
         other => SealError::Map(other.to_string()),
-    }
-}
-
-impl Sealer {
-    /// Whether what an interval held of a class was disposed of: its secret is gone.
-    pub fn is_disposed(&self, interval: IntervalId, class: Class) -> Result<bool, SealError> {
-        let key = SecretKey::Class(interval, class);
-        let secret = self.reader.store().read::<Secrets>(&key)?;
-        Ok(secret.is_none())
     }
 }
 

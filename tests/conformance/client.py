@@ -560,9 +560,10 @@ class Client:
             if not token:
                 return found
 
-    def duplicato(self, index):
+    def duplicato(self, index, infected=False):
         """An object's bytes, checked against its proof; and its head."""
-        answers = self.reissue.GetDuplicato(reissue_pb2.GetDuplicatoRequest(log=self.log, index=index))
+        asked = reissue_pb2.GetDuplicatoRequest(log=self.log, index=index, infected=infected)
+        answers = self.reissue.GetDuplicato(asked)
         head = next(answers).head
         need(head.HasField("record"), "the first answer is no head")
         pieces = []
@@ -1094,13 +1095,23 @@ def check_disclosure(client, run):
 
 def check_duplicati(client, objects):
     bytes_again = 0
+    isolated = 0
     for content, answer in objects:
-        head, again = client.duplicato(answer.first)
+        infected = Leaf(answer.leaves[0]).kind == INFECTED
+        if infected:
+            refused("FAILED_PRECONDITION", "INFECTED", lambda: client.duplicato(answer.first))
+            isolated += 1
+        else:
+            refused("FAILED_PRECONDITION", "NOT_INFECTED", lambda: client.duplicato(answer.first, True))
+        head, again = client.duplicato(answer.first, infected)
         need(again == content, "the duplicato is not the original")
         equal("record", head.record.leaf, answer.leaves[0])
         bytes_again += len(again)
     check(f"{len(objects)} objects given again: {bytes_again} bytes, the very same")
-    with_facts = [(content, answer) for content, answer in objects if len(answer.leaves) == 2]
+    need(isolated > 0, "no infected message among them")
+    check(f"{isolated} infected ones only to who asks for them as such")
+    ordinary = [(content, answer) for content, answer in objects if Leaf(answer.leaves[0]).kind != INFECTED]
+    with_facts = [(content, answer) for content, answer in ordinary if len(answer.leaves) == 2]
     for content, answer in with_facts:
         head, again = client.duplicato(answer.indexes[1])
         need(again == content, "the duplicato is not the original")
@@ -1223,7 +1234,7 @@ def give_again(client, options):
             records = len(answer.acknowledgement.records)
             expected = [(None, None), (TRACE, None)][:records]
         result = client.acknowledged(answer.acknowledgement, answer.checkpoint, content, expected)
-        _, again = client.duplicato(result.first)
+        _, again = client.duplicato(result.first, Leaf(result.leaves[0]).kind == INFECTED)
         need(again == content, f"{name}: the duplicato is not the original")
         (options.into / name).write_bytes(again)
         words = unclassified or ("facts as read here" if compared else "facts not compared")

@@ -1,7 +1,7 @@
 //! Whether a closed interval holds a transaction: proven to who has the log's key, by an archive that may lie.
 
 use crate::support::program::{out, status};
-use crate::support::sealing::Sealing;
+use crate::support::sealing::{Sealing, as_disposed};
 use crate::support::*;
 use ceralacca::access::{Grant, Principal, Read, Role, Standing, authorize};
 use ceralacca::ambient::Clock;
@@ -10,7 +10,6 @@ use ceralacca::archive::{self, Archive, Log};
 use ceralacca::desk::DeskError;
 use ceralacca::ingest::Submission;
 use ceralacca::seal::Probe;
-use ceralacca::store::cf::secret::{SecretKey, Secrets};
 use ceralacca_formats::absence::ToldState;
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Class;
@@ -268,11 +267,8 @@ fn a_class_whose_secret_is_gone_is_said_to_be_disposed_of() {
         .unwrap();
     // As a disposal leaves it.
     let interval = house.log().reader().published().spans[0].id;
-    let mut batch = ceralacca::store::Batch::new();
-    for class in [Class::Trace, Class::Justice] {
-        batch.delete::<Secrets>(&SecretKey::Class(interval, class));
-    }
-    house.log().reader().store().commit(&batch).unwrap();
+    let store = house.log().reader().store();
+    as_disposed(store, interval, &[Class::Trace, Class::Justice]);
     let found = desk.presence(&asked, 0).unwrap().unwrap();
     let ToldState::Closed { classes, .. } = found.state else {
         panic!("not closed");

@@ -5,6 +5,9 @@ use ceralacca::ambient::{Clock, SystemClock};
 use ceralacca::archive::Log;
 use ceralacca::ingest::Submission;
 use ceralacca::seal::{Authorities, Probe};
+use ceralacca::store::cf::disposal::{DisposalKey, DisposalRow, Disposals, GoneRow};
+use ceralacca::store::cf::secret::{SecretKey, Secrets};
+use ceralacca::store::{Batch, Store};
 use ceralacca_evidence::authority::Authority;
 use ceralacca_evidence::certificates::{Purpose, Wanted, make};
 use ceralacca_evidence::pindex::{
@@ -13,7 +16,8 @@ use ceralacca_evidence::pindex::{
 use ceralacca_evidence::software_key::{PrivateKey, SoftwareKey};
 use ceralacca_evidence::tsp::{Request, Rules};
 use ceralacca_evidence::{Imprint, SealSigner, StampError, Stamped, Stamper};
-use ceralacca_formats::id::{IntervalId, UtcMillis};
+use ceralacca_formats::disposal::DisposalUnit;
+use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::ObjectRecord;
 use ceralacca_pec::judge::Material;
@@ -231,4 +235,25 @@ pub fn closed_days(path: &std::path::Path, days: &[usize]) -> (Sealing, Vec<Inte
     };
     // Submitting blocks, which the thread of a runtime must not.
     std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
+/// What a disposal of these classes of an interval leaves of their secrets.
+pub fn as_disposed(store: &dyn Store, interval: IntervalId, classes: &[Class]) {
+    let mut batch = Batch::new();
+    for class in classes {
+        batch.delete::<Secrets>(&SecretKey::Class(interval, *class));
+        let unit = DisposalUnit {
+            interval,
+            class: *class,
+            carried: 0,
+        };
+        let row = GoneRow {
+            step: 0,
+            intent: LeafIndex::new(0),
+            completed: None,
+            facts: Vec::new(),
+        };
+        batch.put::<Disposals>(&DisposalKey::Gone(unit), &DisposalRow::Gone(row));
+    }
+    store.commit(&batch).unwrap();
 }

@@ -5,9 +5,9 @@ use super::served::{asked, refused};
 use super::*;
 use crate::conformance::{PYTHON, are_there};
 use crate::support::program::{out, status};
+use crate::support::sealing::as_disposed;
 use crate::support::tls::{Authority, Installation};
 use ceralacca::api::v1;
-use ceralacca::store::cf::secret::{SecretKey, Secrets};
 use ceralacca_evidence::asic::{Container, Files};
 use ceralacca_formats::leaf::Class;
 use serde_json::Value;
@@ -167,9 +167,7 @@ fn each_way_of_having_nothing_has_its_status_and_its_line() {
     assert_eq!(told["why"], "NOTHING_FOUND");
     // A class is gone, as a disposal leaves it.
     let interval = house.log().reader().published().spans[0].id;
-    let mut batch = ceralacca::store::Batch::new();
-    batch.delete::<Secrets>(&SecretKey::Class(interval, Class::Trace));
-    house.log().reader().store().commit(&batch).unwrap();
+    as_disposed(house.log().reader().store(), interval, &[Class::Trace]);
     let output = house.package(NEVER, &["--out", "c.asice"]);
     assert_eq!(status(&output), 5, "{output:?}");
     assert!(
