@@ -118,6 +118,7 @@ fn to_json(built: &Rebuilt) -> serde_json::Value {
         "intervals": built.intervals,
         "records_of_log_files": built.lines,
         "records_of_contents": built.rows,
+        "records_gone": built.gone,
         "content_bytes": built.content_bytes,
         "known_checkpoint": built.known.map(|size| size.get()),
         "restored": built.restored.get(),
@@ -139,6 +140,10 @@ fn tell(built: &Rebuilt, out: &mut impl Write) -> Result<()> {
         (
             built.rows,
             "records of contents, opened and checked likewise",
+        ),
+        (
+            built.gone,
+            "records that were disposed of or erased, as their leaves say",
         ),
         (built.content_bytes, "bytes of content read and digested"),
     ] {

@@ -143,7 +143,7 @@ pub fn is_said(
         {
             Ok(())
         }
-        Err(RecordError::Keys(KeyError::Missing { .. })) => Ok(()),
+        Err(RecordError::Disposed { .. } | RecordError::Keys(KeyError::Missing { .. })) => Ok(()),
         _ => Err("the leaf that should say that it was erased says something else"),
     }
 }

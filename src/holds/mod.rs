@@ -17,6 +17,7 @@
 //! How long a hold suspends disposal (`ceralacca_retention`), who may set one (`desk`).
 
 use crate::keyring::{DetailOf, KeyError, Keyring};
+use crate::record::open::{RecordError, open};
 use crate::store::cf::hold::{HoldAct, HoldRow, HoldStep, Holds, WrappedDetail};
 use crate::store::cf::index::{Index, Posting};
 use crate::store::cf::interval::{Intervals, Phase};
@@ -119,10 +120,12 @@ pub fn counts(
         return Err(wrong("it is of another kind"));
     }
     let interval = interval_of(last).ok_or(wrong("it is in no interval"))?;
-    let opened = match crate::record::open::open(store, keyring, interval, leaf) {
+    let opened = match open(store, keyring, interval, leaf) {
         Ok(opened) => opened,
         // Acts of custody live ten years; what they did may live longer.
-        Err(crate::record::open::RecordError::Keys(KeyError::Missing { .. })) => return Ok(counts),
+        Err(RecordError::Disposed { .. } | RecordError::Keys(KeyError::Missing { .. })) => {
+            return Ok(counts);
+        }
         Err(_) => return Err(wrong("it does not open")),
     };
     let says = match opened.metadata() {

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! <contents>/manifest.json             every other file; written last
-//!            log-SIZE.rows             identity, last note, rotations; intervals; kept checkpoints; holds; client keys of
-//!                                      the last two intervals
+//!            log-SIZE.rows             identity, last note, rotations, clock; intervals; kept checkpoints; holds; client
+//!                                      keys of the last two intervals
+//!            gone-SIZE.rows            disposals, erasures; what a hold kept of a unit that was disposed of
 //!            INTERVAL.objects          of a closed interval: rows of the records that have keys of their own
+//!            INTERVAL-N.objects        the same, once N of its classes and objects are gone
 //!            INTERVAL-SIZE.leaves      of one that is not closed: its leaves, 64 octets each
 //!            INTERVAL-SIZE.records     of one that is not closed: rows of all its records
 //! <secrets>/manifest.json
@@ -15,17 +17,21 @@
 //! # Invariants
 //! 1. No secret stands among the contents, and nothing of the contents among the secrets.
 //! 2. Nothing is decrypted: an export needs no key.
-//! 3. The objects of a closed interval are written once: a later export, or one that broke off, goes on from them.
-//!    What an earlier manifest names is there until the next manifest is.
+//! 3. The objects of a closed interval are written once: a later export, or one that broke off, goes on from them, but
+//!    where some are gone since, which no later export keeps. What an earlier manifest names is there until the next
+//!    manifest is.
 //! 4. Memory is a row, whatever the size of the log.
 
-use super::{RebuildError, damaged, io, rows};
+use super::{RebuildError, damaged, gone, io, rows};
 use crate::keyring;
 use crate::seal::folder::{FileWriter, Folder};
 use crate::sequencer::{self, Span};
 use crate::store::cf::checkpoint::Checkpoints;
 use crate::store::cf::chunk::{Chunks, UploadKey};
 use crate::store::cf::content::Contents;
+use crate::store::cf::disposal::Disposals;
+use crate::store::cf::erasure::Erasures;
+use crate::store::cf::held::HeldRecords;
 use crate::store::cf::hold::Holds;
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::cf::interval::Intervals;
@@ -61,9 +67,33 @@ pub(super) fn log_name(size: TreeSize) -> String {
     format!("log-{size}.rows")
 }
 
-/// Name of the objects of a closed interval.
-pub(super) fn objects_name(interval: IntervalId) -> String {
-    format!("{interval}.objects")
+/// Name of what is gone, and of what a hold kept of it.
+pub(super) fn gone_name(size: TreeSize) -> String {
+    format!("gone-{size}.rows")
+}
+
+/// Name of the objects of a closed interval, of whose classes and objects so many are gone.
+fn objects_name(interval: IntervalId, gone: usize) -> String {
+    match gone {
+        0 => format!("{interval}.objects"),
+        some => format!("{interval}-{some}.objects"),
+    }
+}
+
+/// The objects of a closed interval, as a manifest lists them.
+pub(super) fn objects_of(
+    manifest: &Manifest,
+    interval: IntervalId,
+) -> Result<&Entry, RebuildError> {
+    let is_its = |name: &str| {
+        let name = name.strip_suffix(".objects");
+        name.and_then(|name| name.split('-').next()) == Some(interval.to_string().as_str())
+    };
+    let entry = manifest.files.iter().find(|file| is_its(&file.path));
+    entry.ok_or_else(|| {
+        let name = objects_name(interval, 0);
+        damaged(&name, "the manifest of the contents does not list it")
+    })
 }
 
 /// Name of the leaves of an interval that is not closed.
@@ -112,7 +142,7 @@ pub fn contents(
             let name = records_name(span.id, tip.size);
             files.push(records(store, &folder, &name, span.id, false)?);
         } else {
-            let name = objects_name(span.id);
+            let name = objects_name(span.id, gone::count(store, span.id, span.first, size)?);
             let known = before.as_ref().and_then(|before| before.file(&name));
             let there = std::fs::metadata(to.join(&name)).map(|file| file.len());
             match known.filter(|known| there.is_ok_and(|bytes| bytes == known.bytes)) {
@@ -126,6 +156,7 @@ pub fn contents(
         progress(size.get());
     }
     files.push(of_log(store, &folder, &log_name(tip.size), &spans)?);
+    files.push(of_gone(store, &folder, &gone_name(tip.size))?);
     let manifest = Manifest {
         exported: Exported::Contents,
         origin: identity.origin,
@@ -218,6 +249,23 @@ fn put<C: ColumnFamily>(
     rows::write(file, C::FAMILY, &octets, &stored)
 }
 
+/// The rows of the state that are exported, beside rotations: the others follow from the leaves.
+const SINGLE: [StateKey; 5] = [
+    StateKey::Identity,
+    StateKey::Note,
+    StateKey::Holds,
+    StateKey::Development,
+    StateKey::Clock,
+];
+
+fn of_gone(store: &dyn Store, folder: &Folder, name: &str) -> Result<Entry, RebuildError> {
+    let mut file = begin(folder, name)?;
+    copy::<Disposals>(store, &KeyRange::all(), &mut file)?;
+    copy::<Erasures>(store, &KeyRange::all(), &mut file)?;
+    copy::<HeldRecords>(store, &KeyRange::all(), &mut file)?;
+    Ok(file.finish()?)
+}
+
 fn of_log(
     store: &dyn Store,
     folder: &Folder,
@@ -225,7 +273,7 @@ fn of_log(
     spans: &[Span],
 ) -> Result<Entry, RebuildError> {
     let mut file = begin(folder, name)?;
-    for key in [StateKey::Identity, StateKey::Note, StateKey::Holds] {
+    for key in SINGLE {
         if let Some(row) = store.read::<State>(&key)? {
             put::<State>(&key, &row, &mut file)?;
         }

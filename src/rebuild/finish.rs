@@ -3,9 +3,11 @@
 use super::export;
 use super::packages::Package;
 use super::table::{self, LogTable};
-use super::{Found, RebuildError, Sources, damaged, holds};
+use super::{Found, RebuildError, Sources, damaged, gone, holds};
+use crate::audit::fsck::Subject;
 use crate::index::hashes;
 use crate::keyring::Keyring;
+use crate::record::open::is_disposed;
 use crate::sequencer;
 use crate::store::cf::Family;
 use crate::store::cf::checkpoint::Checkpoints;
@@ -13,6 +15,7 @@ use crate::store::cf::dictionary::Dictionaries;
 use crate::store::cf::hold::Holds;
 use crate::store::cf::idempotency::Idempotency;
 use crate::store::cf::interval::{IntervalRow, Intervals, Phase};
+use crate::store::cf::leaf::Leaves;
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::cf::state::{Identity, State, StateRow, Tip};
 use crate::store::outside::LogDirectory;
@@ -22,7 +25,7 @@ use ceralacca_formats::encrypt::Dictionary;
 use ceralacca_formats::export::Manifest;
 use ceralacca_formats::hold::HoldCounts;
 use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
-use ceralacca_formats::leaf::{Epoch, Leaf};
+use ceralacca_formats::leaf::{Class, Epoch, Kind, Leaf};
 use ceralacca_formats::note::NoteSigner;
 use ceralacca_formats::rotation::KeyChain;
 use ceralacca_formats::tile::Frontier;
@@ -128,6 +131,13 @@ impl Finish<'_> {
         self.state(directory)?;
         let interval_of = |index| self.table.holding(index).map(|holding| holding.id);
         holds::check(self.store, self.keyring, self.holds, interval_of)?;
+        let subject = Subject {
+            store: self.store,
+            keyring: self.keyring,
+            verifier: self.signer.verifier(),
+            outside: None,
+        };
+        gone::check(&subject, self.found)?;
         Ok(known.iter().map(|known| known.checkpoint.size()).max())
     }
 
@@ -182,6 +192,7 @@ impl Finish<'_> {
             }
         }
         for interval in &self.table.intervals {
+            self.closing_gone(interval, &mut closings)?;
             let leaf = closings.get(&interval.id).map(|(leaf, _)| *leaf);
             if leaf != interval.closed {
                 let what = format!("interval {}", interval.id);
@@ -192,6 +203,30 @@ impl Finish<'_> {
         Ok(closings)
     }
 
+    /// A closing leaf whose class was disposed of says by its kind alone that an interval was closed.
+    fn closing_gone(
+        &self,
+        interval: &table::Interval,
+        closings: &mut BTreeMap<IntervalId, (LeafIndex, UtcMillis)>,
+    ) -> Result<(), RebuildError> {
+        let Some(index) = interval.closed.filter(|index| self.is_gone(*index)) else {
+            return Ok(());
+        };
+        let leaf = self.store.read::<Leaves>(&index)?;
+        if let Some(leaf) = leaf.filter(|leaf| leaf.kind == Kind::IntervalClosed) {
+            let at = closings.entry(interval.id);
+            at.or_insert((index, leaf.time));
+        }
+        Ok(())
+    }
+
+    /// Whether what an act of the archive says was disposed of.
+    fn is_gone(&self, index: LeafIndex) -> bool {
+        let interval = self.table.holding(index);
+        let gone = interval.map(|i| is_disposed(self.store, i.id, Class::Custody));
+        matches!(gone, Some(Ok(true)))
+    }
+
     /// Each rotation has its key event, and each key event its rotation, but for one under way.
     fn rotations(&self) -> Result<(), RebuildError> {
         let mut events: Vec<_> = self
@@ -199,7 +234,7 @@ impl Finish<'_> {
             .iter()
             .filter_map(|found| match found {
                 Found::Rotated { event, old, new } => Some((*event, old, new)),
-                Found::Closed { .. } => None,
+                Found::Closed { .. } | Found::Act { .. } => None,
             })
             .collect();
         events.sort_unstable_by_key(|(event, ..)| *event);
@@ -210,6 +245,10 @@ impl Finish<'_> {
             let is_its = |(event, from, to): &(LeafIndex, &Vec<u8>, &Vec<u8>)| {
                 *event == rotation.event && **from == old.as_bytes() && **to == new.as_bytes()
             };
+            // What a key event said that was disposed of is not asked for.
+            if self.is_gone(rotation.event) {
+                continue;
+            }
             if !events.next().is_some_and(|event| is_its(&event)) {
                 let what = format!("rotation {} of the log key", rotation.number);
                 return Err(damaged(&what, "no key event says so"));
@@ -343,7 +382,7 @@ impl Finish<'_> {
         }
         let rotations = self.table.rotations.iter().cloned();
         rows.extend(rotations.map(StateRow::Rotation));
-        rows.extend(self.table.holds.clone());
+        rows.extend(self.table.kept.iter().cloned());
         let mut batch = Batch::new();
         for row in &rows {
             batch.put::<State>(&row.key(), row);

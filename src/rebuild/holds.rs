@@ -3,7 +3,7 @@
 use super::{RebuildError, damaged};
 use crate::holds::{self, KeptHold};
 use crate::keyring::Keyring;
-use crate::record::open;
+use crate::record::open::{self, RecordError};
 use crate::store::cf::leaf::Leaves;
 use crate::store::{Rows, Store};
 use ceralacca_formats::hold::HoldCounts;
@@ -34,23 +34,27 @@ pub(super) fn check(
     }
     for kept in holds::each(store, keyring) {
         let kept = kept?;
-        let metadata = |index: LeafIndex| -> Result<Option<Metadata>, RebuildError> {
+        // A leaf whose class was disposed of says nothing more: its kind was counted.
+        let says = |index: LeafIndex, is: &dyn Fn(&Metadata) -> bool| {
             let leaf = store.read::<Leaves>(&index)?;
             let Some((leaf, interval)) = leaf.zip(interval_of(index)) else {
-                return Ok(None);
+                return Ok(false);
             };
-            let opened = open::open(store, keyring, interval, leaf);
-            let opened = opened.map_err(|source| RebuildError::Record { interval, source })?;
-            Ok(opened.metadata().ok())
+            match open::open(store, keyring, interval, leaf) {
+                Ok(opened) => Ok(opened.metadata().is_ok_and(|said| is(&said))),
+                Err(RecordError::Disposed { .. }) => Ok(true),
+                Err(source) => Err(RebuildError::Record { interval, source }),
+            }
         };
-        let set = metadata(kept.hold)?.is_some_and(|said| is_set(&kept, &said));
+        let set = says(kept.hold, &|said| is_set(&kept, said))?;
         let released = match &kept.released {
             None => true,
             Some(act) => {
-                let said = metadata(act.leaf)?;
                 let proposal = kept.proposed.as_ref().map(|proposed| proposed.leaf);
-                matches!(said, Some(Metadata::Custody(CustodyRecord::HoldReleased(said)))
-                    if said.hold == kept.hold && Some(said.proposal) == proposal)
+                says(act.leaf, &|said| {
+                    matches!(said, Metadata::Custody(CustodyRecord::HoldReleased(said))
+                        if said.hold == kept.hold && Some(said.proposal) == proposal)
+                })?
             }
         };
         if !set || !released {

@@ -12,7 +12,7 @@
 use super::held::Held;
 use super::packages::Package;
 use super::tree::{LeafFile, OfClass, Roll};
-use super::{Found, RebuildError, Work, damaged};
+use super::{Found, RebuildError, Work, damaged, gone};
 use crate::ambient::draw;
 use crate::index::bulk::Postings;
 use crate::record::{carried, prepare};
@@ -54,6 +54,19 @@ pub(super) struct Lines<'a> {
     pub(super) package: &'a Package,
     pub(super) folder: &'a Folder,
     pub(super) leaves: &'a LeafFile,
+    /// Classes that were disposed of: their log files are not asked for.
+    pub(super) gone: &'a [Class],
+}
+
+/// What came of the lines of an interval.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Taken {
+    /// Lines.
+    pub(super) lines: u64,
+    /// Of these, of objects that were erased.
+    pub(super) erased: u64,
+    /// Records of classes that were disposed of, which have none.
+    pub(super) disposed: u64,
 }
 
 /// Where rows and terms go.
@@ -64,21 +77,27 @@ pub(super) struct Sink<'a, 'store, 'scope> {
 }
 
 impl Lines<'_> {
-    /// Takes in every log file; `held` is what the contents have of the interval. Gives how many lines there were.
+    /// Takes in every log file; `held` is what the contents have of the interval.
     pub(super) fn run(
         &self,
         held: &mut Held,
         sink: &mut Sink<'_, '_, '_>,
-    ) -> Result<u64, RebuildError> {
-        let mut total = 0;
+    ) -> Result<Taken, RebuildError> {
+        let mut taken = Taken::default();
         for closed in &self.package.closing.contents.classes {
             let class = closed.class;
+            if self.gone.contains(&class) {
+                taken.disposed += closed.records;
+                self.work.done(closed.records);
+                continue;
+            }
             let mut walk = Walk {
                 lines: self,
                 class,
                 leaves: self.leaves.of_class(class),
                 held,
                 records: 0,
+                erased: 0,
             };
             for (part, sha256) in (1u32..).zip(&closed.files) {
                 let name = format!("log-{class}-{part:04}.jsonl");
@@ -98,9 +117,10 @@ impl Lines<'_> {
                 let why = format!("closing.json has another number of records of class {class}");
                 return Err(self.package.bad(&why));
             }
-            total += walk.records;
+            taken.lines += walk.records;
+            taken.erased += walk.erased;
         }
-        Ok(total)
+        Ok(taken)
     }
 
     fn part(
@@ -267,6 +287,7 @@ struct Walk<'a> {
     leaves: OfClass<'a>,
     held: &'a mut Held,
     records: u64,
+    erased: u64,
 }
 
 impl Walk<'_> {
@@ -341,6 +362,10 @@ impl Walk<'_> {
         self.records += 1;
         let interval = self.lines.package.catalogue.interval;
         let Some(value) = line.value else {
+            if gone::is_erased(self.lines.work.store, leaf.seq)? {
+                self.erased += 1;
+                return Ok(());
+            }
             return match self.held.take(self.class, leaf.seq) {
                 true => Ok(()),
                 false => {

@@ -3,6 +3,7 @@
 //! ```text
 //! export ─▶ contents (objects; what no package holds yet), secrets (wrapped), each in a place of its own
 //!
+//! contents ──────────▶ what is gone by a leaf ─▶ not asked for below
 //! secrets ─▶ keys ┐
 //! packages ───────┼─▶ leaves ─▶ tiles, root ─▶ checkpoint, closing leaf, package before
 //!                 └─▶ lines  ─▶ leaf, commitment ─▶ encrypted anew, indexed
@@ -27,10 +28,12 @@
 //! # Map
 //! - [`export`], [`rows`]: what is written of a log at rest, and its files
 //! - `packages`: packages found and taken over; `tree`, `lines`, `held`: leaves, log files, rows
-//! - `table`: the log's own rows; `holds`: what suspends disposal; `finish`: what holds all of it together
+//! - `table`: the log's own rows; `holds`: what suspends disposal; `gone`: what was disposed of or erased
+//! - `finish`: what holds all of it together
 
 pub mod export;
 mod finish;
+mod gone;
 mod held;
 mod holds;
 mod lines;
@@ -48,6 +51,7 @@ use crate::record::open::RecordError;
 use crate::seal::folder::{Folder, FolderError, Secrets};
 use crate::sequencer::{OpenError, SubmitError};
 use crate::store::cf::Family;
+use crate::store::cf::secret::Secrets as SecretRows;
 use crate::store::outside::{self, LogDirectory};
 use crate::store::rocks::{Mode, RocksStore};
 use crate::store::{Batch, Store, StoreError};
@@ -96,10 +100,12 @@ pub enum RebuildError {
         source: RecordError,
     },
     /// A secret of an interval cannot be had: the secrets are older than the contents, or of another log.
-    #[error("interval {interval}")]
+    #[error("class {class} of interval {interval}, which no leaf disposed of")]
     Secret {
         /// Which.
         interval: IntervalId,
+        /// Of which class.
+        class: Class,
         /// Why not.
         #[source]
         source: KeyError,
@@ -230,6 +236,8 @@ pub struct Rebuilt {
     pub lines: u64,
     /// Records that came as rows: objects, and what no package holds yet.
     pub rows: u64,
+    /// Records whose class was disposed of, and that were erased: their leaves say so. What a hold kept is among them.
+    pub gone: u64,
     /// Octets of content, read back and digested.
     pub content_bytes: u64,
     /// Size of the largest checkpoint that it was held against.
@@ -283,6 +291,8 @@ enum Found {
         old: Vec<u8>,
         new: Vec<u8>,
     },
+    /// Something goes, or is gone.
+    Act { leaf: LeafIndex, act: gone::Act },
 }
 
 impl Found {
@@ -306,6 +316,10 @@ impl Found {
                     new: new.as_bytes().to_vec(),
                 })
             }
+            (_, Metadata::Custody(record)) => gone::Act::of(&record).map(|act| Self::Act {
+                leaf: leaf.seq,
+                act,
+            }),
             _ => None,
         }
     }
@@ -330,6 +344,7 @@ pub fn rebuild(
     let directory = begin(into)?;
     let store = RocksStore::open(&directory.database(), Mode::Create)?;
     let store: Arc<dyn Store> = Arc::new(store);
+    gone::put(&*store, sources.contents, &contents)?;
     put_secrets(&*store, sources.secrets, &secrets)?;
     let (keyring, signer) = Keyring::open(&*store, master, &origin)?;
     let keys = table.keys(signer.verifier())?;
@@ -395,6 +410,7 @@ pub fn rebuild(
         intervals: table.intervals.len() as u64,
         lines: counted.lines,
         rows: counted.rows,
+        gone: counted.gone,
         content_bytes: counted.content_bytes,
         known,
         restored,
@@ -431,6 +447,10 @@ fn put_secrets(store: &dyn Store, folder: &Path, manifest: &Manifest) -> Result<
         if row.family != Family::Secret {
             return Err(reader.bad("a row that is no secret"));
         }
+        let (key, _) = row.decode::<SecretRows>().map_err(|why| reader.bad(&why))?;
+        if gone::destroyed(store, &key)? {
+            continue;
+        }
         batch.put_raw(row.family, &row.key, &row.value);
         if batch.bytes() >= SECRETS_BATCH_BYTES {
             store.commit(&batch)?;
@@ -444,6 +464,7 @@ fn put_secrets(store: &dyn Store, folder: &Path, manifest: &Manifest) -> Result<
 struct Counted {
     lines: u64,
     rows: u64,
+    gone: u64,
     content_bytes: u64,
 }
 
@@ -471,14 +492,18 @@ impl Filling<'_> {
             let mut postings = Postings::begin(scope, store);
             let mut intervals = table.intervals.iter();
             let filled: Result<(), RebuildError> = intervals.try_for_each(|interval| {
-                let keys = self.work.keyring.interval(store, interval.id);
-                keys.map_err(|source| RebuildError::Secret {
-                    interval: interval.id,
-                    source,
-                })?;
+                let gone = gone::classes(store, interval.id)?;
+                for class in Class::ALL.iter().filter(|class| !gone.contains(class)) {
+                    let keys = self.work.keyring.class(store, interval.id, *class);
+                    keys.map_err(|source| RebuildError::Secret {
+                        interval: interval.id,
+                        class: *class,
+                        source,
+                    })?;
+                }
                 let place = packages.binary_search_by_key(&interval.id, |p| p.closing.interval);
                 match place.ok().and_then(|at| packages.get(at)) {
-                    Some(package) => self.closed(interval, package, &mut postings)?,
+                    Some(package) => self.closed(interval, package, &gone, &mut postings)?,
                     None => self.unclosed(interval, &mut postings)?,
                 }
                 let range = self.tree.frontier.range();
@@ -503,19 +528,21 @@ impl Filling<'_> {
         &mut self,
         interval: &Interval,
         package: &Package,
+        gone: &[Class],
         postings: &mut Postings<'_>,
     ) -> Result<(), RebuildError> {
         let (work, id) = (self.work, interval.id);
         let closing = &package.closing;
         let secrets = work.secrets(id);
         let folder = Folder::create(&self.packages_to.join(id.to_string()))?;
-        package.copy_logs(&folder, &secrets, work.entropy)?;
+        package.copy_logs(&folder, gone, &secrets, work.entropy)?;
         let leaves = LeafFile::open(&package.leaves(), closing.first, closing.size)?;
-        let entry = self.entry(&export::objects_name(id))?.clone();
+        let entry = export::objects_of(self.manifest, id)?.clone();
         let (tree, found) = (&mut self.tree, &mut self.found);
         let (objects, rows, contents) = (&mut self.objects, &mut self.rows, self.contents);
-        let (counts, held, lines) = std::thread::scope(|scope| {
-            let copying = scope.spawn(|| package.copy_others(&folder, &secrets, work.entropy));
+        let (counts, held, taken) = std::thread::scope(|scope| {
+            let copying =
+                scope.spawn(|| package.copy_others(&folder, gone, &secrets, work.entropy));
             let growing = scope.spawn(|| tree.push(&leaves));
             let taken = (|| {
                 let held = HeldRows {
@@ -533,15 +560,16 @@ impl Filling<'_> {
                     package,
                     folder: &folder,
                     leaves: &leaves,
+                    gone,
                 };
                 let mut sink = Sink {
                     rows,
                     postings,
                     found,
                 };
-                let count = lines.run(&mut held, &mut sink)?;
+                let taken = lines.run(&mut held, &mut sink)?;
                 match held.left() {
-                    None => Ok((held, count)),
+                    None => Ok((held, taken)),
                     Some(index) => Err(held::surplus(id, index)),
                 }
             })();
@@ -549,8 +577,8 @@ impl Filling<'_> {
             let copied = copying.join().unwrap_or(Err(RebuildError::Panicked));
             // A leaf that is none is the cause where a line differs from it.
             let counts = grown?;
-            let (held, lines) = taken?;
-            copied.map(|()| (counts, held, lines))
+            let (held, taken) = taken?;
+            copied.map(|()| (counts, held, taken))
         })?;
         for class in Class::ALL {
             let counted = counts.get(tree::place(*class)).copied().unwrap_or(0);
@@ -562,7 +590,9 @@ impl Filling<'_> {
         }
         self.count(&held);
         // Objects have a line too, of their leaf alone.
-        self.counted.lines += lines.saturating_sub(held.records);
+        let without = held.records.saturating_add(taken.erased);
+        self.counted.lines += taken.lines.saturating_sub(without);
+        self.counted.gone += taken.disposed.saturating_add(taken.erased);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use ceralacca_formats::catalogue::{CATALOGUE_BYTES_MAX, Catalogue, Entry};
 use ceralacca_formats::closing::{Closing, Contents};
 use ceralacca_formats::digest::{ContentHasher, Sha256};
 use ceralacca_formats::id::Origin;
+use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{CustodyRecord, Metadata, metadata_digest};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -37,6 +38,11 @@ pub(super) struct Package {
 /// Whether a file is part of a log file.
 pub(super) fn is_log(path: &str) -> bool {
     path.starts_with("log-") && path.ends_with(".jsonl")
+}
+
+/// Whether a file outlives the disposal of these classes.
+fn stays(entry: &Entry, gone: &[Class]) -> bool {
+    class_of(&entry.path).is_none_or(|class| !gone.contains(&class))
 }
 
 /// Every package in these folders and one below them, in order of their intervals.
@@ -153,14 +159,15 @@ impl Package {
         Ok(note.and_then(|note| String::from_utf8(note).ok()))
     }
 
-    /// Takes over log files, which are compared where they are read.
+    /// Takes over log files, which are compared where they are read; not those of classes that are gone.
     pub(super) fn copy_logs(
         &self,
         to: &Folder,
+        gone: &[Class],
         secrets: &Secrets<'_>,
         entropy: &dyn Entropy,
     ) -> Result<(), RebuildError> {
-        let mut files = self.catalogue.files.iter();
+        let mut files = self.catalogue.files.iter().filter(|e| stays(e, gone));
         files.try_for_each(|entry| match is_log(&entry.path) {
             true => self.copy(entry, to, secrets, entropy),
             false => Ok(()),
@@ -171,10 +178,12 @@ impl Package {
     pub(super) fn copy_others(
         &self,
         to: &Folder,
+        gone: &[Class],
         secrets: &Secrets<'_>,
         entropy: &dyn Entropy,
     ) -> Result<(), RebuildError> {
-        for entry in self.catalogue.files.iter().filter(|e| !is_log(&e.path)) {
+        let others = self.catalogue.files.iter().filter(|e| !is_log(&e.path));
+        for entry in others.filter(|e| stays(e, gone)) {
             self.copy(entry, to, secrets, entropy)?;
         }
         self.put(to, CATALOGUE, &self.octets)?;

@@ -3,6 +3,7 @@
 //! ```text
 //! "PECROWS1" 8 | rows: code u8 | length of the key u16 | length of the value u32 | key | value
 //! code   1 state  2 interval  3 checkpoint  4 idempotency  5 secret  6 metadata  7 content  8 chunk  9 hold
+//!        10 disposal  11 held  12 erasure
 //! ```
 //! Keys and values are those of the column families (`docs/formats.md` 11).
 //!
@@ -20,7 +21,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"PECROWS1";
-const CODES: [(u8, Family); 9] = [
+const CODES: [(u8, Family); 12] = [
     (1, Family::State),
     (2, Family::Interval),
     (3, Family::Checkpoint),
@@ -30,6 +31,9 @@ const CODES: [(u8, Family); 9] = [
     (7, Family::Content),
     (8, Family::Chunk),
     (9, Family::Hold),
+    (10, Family::Disposal),
+    (11, Family::Held),
+    (12, Family::Erasure),
 ];
 const HEAD_BYTES: usize = 1 + 2 + 4;
 /// The longest key there is, with room.

@@ -36,8 +36,8 @@ pub(super) struct LogTable {
     pub(super) identity: Identity,
     pub(super) note: Option<String>,
     pub(super) rotations: Vec<Rotation>,
-    /// The row that counts holds, where one was ever set.
-    pub(super) holds: Option<StateRow>,
+    /// Rows that are kept as they are: the count of holds, what the log was initialised for, its software clock.
+    pub(super) kept: Vec<StateRow>,
     pub(super) intervals: Vec<Interval>,
 }
 
@@ -45,7 +45,7 @@ impl LogTable {
     /// Reads them; kept checkpoints and client keys are read when the tree is there.
     pub(super) fn read(folder: &Path, manifest: &Manifest) -> Result<Self, RebuildError> {
         let mut reader = open(folder, manifest)?;
-        let (mut identity, mut note, mut holds) = (None, None, None);
+        let (mut identity, mut note, mut kept) = (None, None, Vec::new());
         let mut rotations: Vec<Rotation> = Vec::new();
         let mut intervals: Vec<Interval> = Vec::new();
         while let Some(row) = reader.next()? {
@@ -53,7 +53,9 @@ impl LogTable {
                 Family::State => match row.decode::<State>().map_err(|why| reader.bad(&why))?.1 {
                     StateRow::Identity(found) => identity = Some(found),
                     StateRow::Note(found) => note = Some(found),
-                    row @ StateRow::Holds { .. } => holds = Some(row),
+                    row @ (StateRow::Holds { .. } | StateRow::Development | StateRow::Clock(_)) => {
+                        kept.push(row);
+                    }
                     StateRow::Rotation(found) if found.number as usize == rotations.len() => {
                         rotations.push(found);
                     }
@@ -81,7 +83,7 @@ impl LogTable {
                 identity,
                 note,
                 rotations,
-                holds,
+                kept,
                 intervals,
             }),
             _ => Err(reader.bad("the last interval alone must be open")),

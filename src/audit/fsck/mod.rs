@@ -45,6 +45,7 @@ pub(in crate::audit) fn chain_of<E: std::error::Error>(error: &E) -> String {
 }
 
 use crate::keyring::Keyring;
+use crate::store::cf::erasure::{ErasureRow, Erasures};
 use crate::store::cf::{ColumnFamily, Family};
 use crate::store::{KeyRange, Order, Rows, Store, StoreError};
 use ceralacca_formats::note::VerifierKey;
@@ -83,6 +84,27 @@ pub fn check(subject: &Subject<'_>, progress: &mut dyn FnMut(u64)) -> Report {
     rest::leaf_hashes(subject, tip, &mut report);
     rest::client_keys(subject, &spans, &mut report);
     rest::dictionaries(subject, &mut report);
+    report
+}
+
+/// Checks only what is gone: that each disposal and each erasure is one that the log records, and that what a hold kept
+/// of it is there.
+pub fn gone(subject: &Subject<'_>) -> Report {
+    let mut report = Report::default();
+    let tip = match crate::sequencer::tip(subject.store) {
+        Ok(tip) => tip,
+        Err(error) => {
+            report.unreadable(Family::State, &error);
+            return report;
+        }
+    };
+    let spans = intervals::intervals(subject, tip, &mut report);
+    disposals::disposals(subject, &spans, &mut report);
+    each::<Erasures>(subject.store, &mut report, |(record, _), row, report| {
+        if matches!(row, ErasureRow::Erased(_)) {
+            records::erased(subject, &spans, record, report);
+        }
+    });
     report
 }
 

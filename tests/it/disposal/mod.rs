@@ -2,7 +2,7 @@
 
 mod attacks;
 mod carried_out;
-mod held;
+pub mod held;
 mod markers;
 mod served;
 mod steps;
@@ -30,16 +30,16 @@ use std::sync::{Arc, OnceLock};
 /// Days that the first interval of the archive lies back: a month, its holidays and a reserve.
 const DAYS: usize = 36;
 /// Objects of the first interval whose class is due: small ones, and a large one.
-const RECEIPTS: usize = 7;
+pub const RECEIPTS: usize = 7;
 
 /// What the archive of [`base`] holds of its first interval.
 #[derive(Clone)]
-struct Known {
-    interval: IntervalId,
+pub struct Known {
+    pub interval: IntervalId,
     /// Leaf, content and Message-ID of each receipt.
-    receipts: Vec<(LeafIndex, Vec<u8>, String)>,
+    pub receipts: Vec<(LeafIndex, Vec<u8>, String)>,
     /// Leaf and content of an object whose class is not due.
-    content: (LeafIndex, Vec<u8>),
+    pub content: (LeafIndex, Vec<u8>),
     /// Leaves of the trace.
     traces: Vec<LeafIndex>,
     /// Proof files made while everything was there: of a receipt, and of a trace record.
@@ -172,18 +172,18 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A copy of the archive, open, with two authorities whose clock is right.
-struct House {
-    directory: tempfile::TempDir,
-    clock: Arc<MovableClock>,
-    settings: Settings,
+pub struct House {
+    pub directory: tempfile::TempDir,
+    pub clock: Arc<MovableClock>,
+    pub settings: Settings,
     /// The first authority, who seals too, and the second.
-    sealings: [Sealing; 2],
-    known: Known,
-    log: Log,
+    pub sealings: [Sealing; 2],
+    pub known: Known,
+    pub log: Log,
 }
 
 impl House {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::of(base())
     }
 
@@ -204,12 +204,12 @@ impl House {
         }
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.directory.path().join("log")
     }
 
     /// Stops the log and opens it again.
-    fn reopen(self) -> Self {
+    pub fn reopen(self) -> Self {
         self.log.stop().unwrap();
         let Self {
             directory,
@@ -231,12 +231,12 @@ impl House {
         }
     }
 
-    fn authorities(&self) -> Authorities {
+    pub fn authorities(&self) -> Authorities {
         let [one, two] = &self.sealings;
         one.with(vec![Arc::clone(&one.tsa) as _, Arc::clone(&two.tsa) as _])
     }
 
-    fn unit(&self) -> DisposalUnit {
+    pub fn unit(&self) -> DisposalUnit {
         DisposalUnit {
             interval: self.known.interval,
             class: Class::Receipt,
@@ -265,7 +265,7 @@ impl House {
     }
 
     /// An intent of what is due, approved by two; the grace is over.
-    fn ready(&self) -> Intended {
+    pub fn ready(&self) -> Intended {
         let intent = self.intend();
         self.approve("anna", &intent).unwrap();
         self.approve("bruno", &intent).unwrap();
@@ -274,7 +274,7 @@ impl House {
     }
 
     /// Takes every step that is due.
-    fn run(&self) -> Vec<(DisposalUnit, Step)> {
+    pub fn run(&self) -> Vec<(DisposalUnit, Step)> {
         let mut taken = Vec::new();
         let probe = DisposalProbe::default();
         while let Some(step) = self
@@ -302,7 +302,7 @@ impl House {
             .next()
     }
 
-    fn content(&self, index: LeafIndex) -> Vec<u8> {
+    pub fn content(&self, index: LeafIndex) -> Vec<u8> {
         let reader = self.log.reader();
         let opened = reader.record(&reader.published(), index).unwrap();
         let mut bytes = Vec::new();

@@ -5,6 +5,7 @@
 
 mod again;
 mod damage;
+mod gone;
 mod program;
 mod same;
 

@@ -8,9 +8,9 @@ use ceralacca_formats::metadata::{CustodyRecord, Metadata};
 use ceralacca_formats::rotation::follow;
 use std::collections::BTreeMap;
 
-type Table = BTreeMap<Vec<u8>, Vec<u8>>;
+pub type Table = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn table(path: &Path, family: Family, keep: impl Fn(&[u8], &[u8]) -> bool) -> Table {
+pub fn table(path: &Path, family: Family, keep: impl Fn(&[u8], &[u8]) -> bool) -> Table {
     let store = RocksStore::open(&outside::database_of(path), Mode::Read).unwrap();
     let range = ceralacca::store::KeyRange::all();
     let rows = store.scan(family, &range, Order::Ascending);
@@ -21,7 +21,7 @@ fn table(path: &Path, family: Family, keep: impl Fn(&[u8], &[u8]) -> bool) -> Ta
 }
 
 /// Rows of records and leaves below a size: their index is the last eight bytes of the key, or before a part.
-fn below(size: TreeSize, after: usize) -> impl Fn(&[u8], &[u8]) -> bool {
+pub fn below(size: TreeSize, after: usize) -> impl Fn(&[u8], &[u8]) -> bool {
     move |key, _| {
         let end = key.len() - after;
         let index: [u8; 8] = key[end - 8..end].try_into().unwrap();
