@@ -20,6 +20,7 @@ use ceralacca::archive::{self, Log, Settings};
 use ceralacca::disposal::{DisposalProbe, DisposalRules};
 use ceralacca::ingest::{Ingest, Submission};
 use ceralacca::seal::Authorities;
+use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::leaf::Class;
 use ceralacca_retention::{Policy, RetentionClass, Term};
@@ -148,7 +149,13 @@ fn permit<A: Act>(name: &str, role: Role) -> Permit<A> {
 fn ready(log: &Log, clock: &MovableClock, authorities: &Authorities) {
     let disposer = log.disposer();
     let operator = permit::<access::Dispose>("gestione", Role::Operator);
-    let intent = disposer.intend(&operator, authorities, &[]).unwrap();
+    let first = DisposalUnit {
+        interval: log.reader().published().spans[0].id,
+        class: Class::Receipt,
+        carried: 0,
+    };
+    let intent = disposer.intend(&operator, authorities, &[first]);
+    let intent = intent.unwrap();
     assert_eq!(intent.units.len(), 1);
     for name in ["anna", "bruno"] {
         let approver = permit::<access::Approve>(name, Role::Approver);
