@@ -2,6 +2,7 @@
 
 mod attacks;
 mod carried_out;
+mod decade;
 pub mod held;
 mod markers;
 mod served;
