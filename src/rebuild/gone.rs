@@ -141,6 +141,10 @@ pub(super) fn check(subject: &Subject<'_>, found: &[Found]) -> Result<(), Rebuil
             has_row(subject.store, *leaf, *act)?;
         }
     }
+    if let Some(damage) = fsck::gone(subject).damages.first() {
+        let what = "what is gone, by the contents";
+        return Err(damaged(what, &damage.to_string()));
+    }
     let range = KeyRange::prefix(DisposalKey::ALL_GONE);
     for row in subject.store.rows::<Disposals>(&range, Order::Ascending) {
         let (DisposalKey::Gone(unit), DisposalRow::Gone(row)) = row? else {
@@ -157,13 +161,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &[Found]) -> Result<(), Rebuil
             return Err(damaged(&what, "its certificate is missing"));
         }
     }
-    match fsck::gone(subject).damages.first() {
-        None => Ok(()),
-        Some(damage) => Err(damaged(
-            "what is gone, by the contents",
-            &damage.to_string(),
-        )),
-    }
+    Ok(())
 }
 
 fn has_row(store: &dyn Store, leaf: LeafIndex, act: Act) -> Result<(), RebuildError> {

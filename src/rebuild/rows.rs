@@ -194,6 +194,9 @@ mod tests {
             hex::encode(&out),
             "0500010000000401".to_owned() + "01cccccc"
         );
+        out.clear();
+        encode(Family::Erasure, &[7], &[1], &mut out).unwrap();
+        assert_eq!(hex::encode(&out), "0c0001000000010701");
         assert!(encode(Family::Leaf, &[1], &[1], &mut out).is_none());
         let long = vec![0; KEY_BYTES_MAX + 1];
         assert!(encode(Family::Secret, &long, &[1], &mut out).is_none());

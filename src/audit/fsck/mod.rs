@@ -10,7 +10,7 @@
 //! rotations    key event and checkpoint of each           keys of other times verify what they signed then
 //! intervals    contiguous in time and index
 //! holds        as many as the leaves say, each whole
-//! disposals    of each unit that is gone: intent, two approvals by two principals, completed leaf
+//! disposals    of each unit that is gone: intent, two approvals by two principals, completed leaf; what a hold kept
 //! records      every metadata row opens under its keys and recomputes the commitment in its leaf
 //! contents     every part opens; length, SHA-256, BLAKE3
 //! index        postings below `indexed` are exactly the terms of the records

@@ -289,7 +289,7 @@ impl House {
         taken
     }
 
-    fn advance(&self) -> Result<Option<(DisposalUnit, Step)>, DisposalError> {
+    pub fn advance(&self) -> Result<Option<(DisposalUnit, Step)>, DisposalError> {
         let probe = DisposalProbe::default();
         self.log.disposer().advance(&self.authorities(), &probe)
     }
