@@ -11,6 +11,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench is about real time")]
 
+mod load;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code, reason = "the tests need more of it")]
 mod support;
@@ -18,23 +19,21 @@ mod support;
 use ceralacca::access::{self, Act, Permit, Principal, Role, Standing};
 use ceralacca::archive::{self, Log, Settings};
 use ceralacca::disposal::{DisposalProbe, DisposalRules};
-use ceralacca::ingest::{Ingest, Submission};
 use ceralacca::seal::Authorities;
 use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::leaf::Class;
 use ceralacca_retention::{Policy, RetentionClass, Term};
-use std::collections::VecDeque;
+use load::{fill, meanwhile};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::sealing::{Sealing, close_all};
 use support::{
     DAY_MS, HOUR_MS, MovableClock, START_MS, check_directory, ingest, log_id, master, origin,
-    settings, traffic,
+    settings,
 };
 
-/// Days after which the first interval is due, and the second is not.
+/// Days after which the first interval is due.
 const DAYS: u64 = 33;
 /// How long the yardstick is measured.
 const QUIET: Duration = Duration::from_secs(5);
@@ -82,64 +81,6 @@ fn rules() -> DisposalRules {
     }
 }
 
-fn fill(ingest: &Ingest, seed: u64, count: u64) {
-    let traffic = traffic::Traffic::new(seed, START_MS as i64);
-    let mut under_way = VecDeque::new();
-    for (_, record) in (0..count).zip(traffic) {
-        let submission = Submission::trace(Class::Receipt, record, None);
-        under_way.push_back(ingest.submit_waiting(submission).unwrap());
-        if under_way.len() >= 2048 {
-            ingest.wait(under_way.pop_front().unwrap()).unwrap();
-        }
-    }
-    for pending in under_way {
-        ingest.wait(pending).unwrap();
-    }
-}
-
-/// Submits at a rate until told to stop; how long each acknowledgement took, in microseconds.
-fn arrive(ingest: &Ingest, rate: u64, stop: &AtomicBool) -> Vec<u64> {
-    let begun = Instant::now();
-    let mut traffic = traffic::Traffic::new(99, START_MS as i64);
-    let mut under_way: VecDeque<(Instant, _)> = VecDeque::new();
-    let mut took = Vec::new();
-    let mut sent = 0u64;
-    while !stop.load(Ordering::Relaxed) {
-        let due = (begun.elapsed().as_secs_f64() * rate as f64) as u64;
-        while sent < due {
-            let record = traffic.next().unwrap();
-            let submission = Submission::trace(Class::Trace, record, None);
-            let at = Instant::now();
-            under_way.push_back((at, ingest.submit_waiting(submission).unwrap()));
-            sent += 1;
-        }
-        while under_way.len() > 256 || (!under_way.is_empty() && sent == due) {
-            let (at, pending) = under_way.pop_front().unwrap();
-            ingest.wait(pending).unwrap();
-            took.push(at.elapsed().as_micros() as u64);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    took
-}
-
-/// Runs something while records arrive; how long it took, and half and 99 % of the acknowledgements, in microseconds.
-fn meanwhile(log: &Log, rate: u64, work: impl FnOnce()) -> (Duration, [u64; 2], usize) {
-    let (submit, stop) = (ingest(log), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        let arriving = scope.spawn(|| arrive(&submit, rate, &stop));
-        let begun = Instant::now();
-        work();
-        let took = begun.elapsed();
-        stop.store(true, Ordering::Relaxed);
-        let mut waited = arriving.join().unwrap();
-        waited.sort_unstable();
-        let at = |share: f64| waited.get((waited.len() as f64 * share) as usize).copied();
-        let shares = [at(0.5).unwrap_or(0), at(0.99).unwrap_or(0)];
-        (took, shares, waited.len())
-    })
-}
-
 fn permit<A: Act>(name: &str, role: Role) -> Permit<A> {
     let principal = Principal::new(name, vec![(log_id(), Standing::Role(role))]);
     access::authorize(&principal, &log_id(), UtcMillis::new(START_MS)).unwrap()
@@ -182,7 +123,7 @@ fn store(options: &Options, intervals: u64) {
     let log = Log::open(&path, &master(), &settings).unwrap();
     for day in 0..DAYS {
         if day < intervals {
-            fill(&ingest(&log), day, options.records);
+            fill(&ingest(&log), day, options.records, Class::Receipt);
         }
         clock.pass(DAY_MS);
         log.tick().unwrap();
@@ -190,9 +131,10 @@ fn store(options: &Options, intervals: u64) {
     }
     let authorities = one.with(vec![Arc::clone(&one.tsa) as _, Arc::clone(&two.tsa) as _]);
     ready(&log, &clock, &authorities);
-    let (_, quiet, _) = meanwhile(&log, options.ingest, || std::thread::sleep(QUIET));
+    let submit = ingest(&log);
+    let quiet = meanwhile(&submit, options.ingest, || std::thread::sleep(QUIET));
     let mut steps = Vec::new();
-    let (took, busy, arrived) = meanwhile(&log, options.ingest, || {
+    let busy = meanwhile(&submit, options.ingest, || {
         loop {
             let begun = Instant::now();
             let probe = DisposalProbe::default();
@@ -205,15 +147,16 @@ fn store(options: &Options, intervals: u64) {
     let gone = log.disposer().gone(None, 1).unwrap();
     println!(
         "{intervals:>2} intervals of {}: disposed of {} in {:.2} s, {} bytes freed; acknowledged after {} us (half), {} us \
-         (99 %) without, {} us, {} us meanwhile ({arrived} arrived)",
+         (99 %) without, {} us, {} us meanwhile ({} arrived)",
         options.records,
         gone[0].records,
-        took.as_secs_f64(),
+        busy.took.as_secs_f64(),
         gone[0].freed_bytes,
-        quiet[0],
-        quiet[1],
-        busy[0],
-        busy[1],
+        quiet.acknowledged[0],
+        quiet.acknowledged[1],
+        busy.acknowledged[0],
+        busy.acknowledged[1],
+        busy.records,
     );
     let steps = steps
         .iter()

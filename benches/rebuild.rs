@@ -11,22 +11,22 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench is about real time")]
 
+mod load;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code, reason = "the tests need more of it")]
 mod support;
 
 use ceralacca::archive::{Archive, Log};
-use ceralacca::ingest::{ClientKey, Ingest, Submission};
 use ceralacca::rebuild::{self, Sources, export};
 use ceralacca::seal::Probe;
 use ceralacca::store::outside;
 use ceralacca::store::rocks::{Mode, RocksStore};
 use ceralacca_formats::leaf::Class;
-use std::collections::VecDeque;
+use load::fill;
 use std::path::Path;
 use std::time::Instant;
 use support::sealing::Sealing;
-use support::{DAY_MS, START_MS, TestLog, check_directory, ingest, log_id, master, traffic};
+use support::{DAY_MS, TestLog, check_directory, ingest, log_id, master};
 
 struct Options {
     records: u64,
@@ -56,29 +56,12 @@ impl Options {
     }
 }
 
-/// Submits so many records of a seed; each is acknowledged in its turn.
-fn fill(ingest: &Ingest, seed: u64, count: u64) {
-    let traffic = traffic::Traffic::new(seed, START_MS as i64);
-    let mut under_way = VecDeque::new();
-    for (number, record) in (0..count).zip(traffic) {
-        let key = ClientKey(format!("{seed}-{number}").into_bytes());
-        let submission = Submission::trace(Class::Trace, record, Some(key));
-        under_way.push_back(ingest.submit_waiting(submission).unwrap());
-        if under_way.len() >= 2048 {
-            ingest.wait(under_way.pop_front().unwrap()).unwrap();
-        }
-    }
-    for pending in under_way {
-        ingest.wait(pending).unwrap();
-    }
-}
-
 fn day(log: &Log, test: &TestLog, sealing: &Sealing, seed: u64, records: u64) {
     let submit = ingest(log);
     std::thread::scope(|scope| {
         for half in 0..2 {
             let submit = &submit;
-            scope.spawn(move || fill(submit, seed * 2 + half, records / 2));
+            scope.spawn(move || fill(submit, seed * 2 + half, records / 2, Class::Trace));
         }
     });
     test.clock.pass(DAY_MS);

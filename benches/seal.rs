@@ -12,6 +12,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench is about real time")]
 
+mod load;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code, reason = "the tests need more of it")]
 mod support;
@@ -19,20 +20,18 @@ mod support;
 use ceralacca::access::{self, Preserve, Principal, Role, Standing};
 use ceralacca::ambient::SystemClock;
 use ceralacca::archive::Log;
-use ceralacca::ingest::{ClientKey, Ingest, Submission};
 use ceralacca::seal::{Probe, SealError};
 use ceralacca::verification::{self, Given, report::Ended};
 use ceralacca_formats::id::UtcMillis;
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::rotation::KeyChain;
 use ceralacca_pec::judge::{Material, Trust};
-use std::collections::VecDeque;
+use load::{fill, meanwhile};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::sealing::Sealing;
-use support::{DAY_MS, START_MS, TestLog, ingest, traffic};
+use support::{DAY_MS, START_MS, TestLog, ingest};
 
 struct Options {
     records: u64,
@@ -61,51 +60,6 @@ impl Options {
         }
         options
     }
-}
-
-/// Submits so many records of a seed; each is acknowledged in its turn.
-fn fill(ingest: &Ingest, seed: u64, count: u64) {
-    let traffic = traffic::Traffic::new(seed, START_MS as i64);
-    let mut under_way = VecDeque::new();
-    for (number, record) in (0..count).zip(traffic) {
-        let key = ClientKey(format!("{seed}-{number}").into_bytes());
-        let submission = Submission::trace(Class::Trace, record, Some(key));
-        under_way.push_back(ingest.submit_waiting(submission).unwrap());
-        if under_way.len() >= 2048 {
-            ingest.wait(under_way.pop_front().unwrap()).unwrap();
-        }
-    }
-    for pending in under_way {
-        ingest.wait(pending).unwrap();
-    }
-}
-
-/// Submits at a rate until told to stop; how long each acknowledgement took, in microseconds.
-fn arrive(ingest: &Ingest, rate: u64, stop: &AtomicBool, recorded: &AtomicU64) -> Vec<u64> {
-    let begun = Instant::now();
-    let mut traffic = traffic::Traffic::new(99, START_MS as i64);
-    let mut under_way: VecDeque<(Instant, _)> = VecDeque::new();
-    let mut took = Vec::new();
-    let mut sent = 0u64;
-    while !stop.load(Ordering::Relaxed) {
-        let due = (begun.elapsed().as_secs_f64() * rate as f64) as u64;
-        while sent < due {
-            let record = traffic.next().unwrap();
-            let submission = Submission::trace(Class::Trace, record, None);
-            let at = Instant::now();
-            under_way.push_back((at, ingest.submit_waiting(submission).unwrap()));
-            sent += 1;
-        }
-        // Answers come in order: those that are there are taken, at the latest when many wait.
-        while under_way.len() > 256 || (!under_way.is_empty() && sent == due) {
-            let (at, pending) = under_way.pop_front().unwrap();
-            ingest.wait(pending).unwrap();
-            took.push(at.elapsed().as_micros() as u64);
-            recorded.fetch_add(1, Ordering::Relaxed);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    took
 }
 
 fn memory(field: &str) -> u64 {
@@ -214,7 +168,7 @@ fn main() {
     std::thread::scope(|scope| {
         for seed in 0..2 {
             let submit = &submit;
-            scope.spawn(move || fill(submit, seed, options.records / 2));
+            scope.spawn(move || fill(submit, seed, options.records / 2, Class::Trace));
         }
     });
     let filled = begun.elapsed();
@@ -227,32 +181,22 @@ fn main() {
     log.tick().unwrap();
     let mut authorities = sealing.authorities();
     authorities.file_bytes_max = ceralacca::seal::FILE_BYTES_MAX;
-    let (stop, recorded) = (AtomicBool::new(false), AtomicU64::new(0));
     let before = memory("VmRSS");
     // What the process held at its most is counted from here.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
-    std::thread::scope(|scope| {
-        let (submit, stop, recorded) = (&submit, &stop, &recorded);
-        let arriving = (options.ingest > 0)
-            .then(|| scope.spawn(move || arrive(submit, options.ingest, stop, recorded)));
-        let begun = Instant::now();
+    let arrived = meanwhile(&submit, options.ingest, || {
         log.close_next(&authorities, &Probe::default()).unwrap();
-        let took = begun.elapsed();
-        stop.store(true, Ordering::Relaxed);
-        report(&log, options.records, took);
-        if let Some(arriving) = arriving {
-            let mut waited = arriving.join().unwrap();
-            waited.sort_unstable();
-            let at = |share: f64| waited.get((waited.len() as f64 * share) as usize).copied();
-            println!(
-                "meanwhile {:.0} records a second arrived ({} asked); acknowledged after {} us (half), {} us (99 %)",
-                recorded.load(Ordering::Relaxed) as f64 / took.as_secs_f64(),
-                options.ingest,
-                at(0.5).unwrap_or(0),
-                at(0.99).unwrap_or(0),
-            );
-        }
     });
+    report(&log, options.records, arrived.took);
+    if options.ingest > 0 {
+        println!(
+            "meanwhile {:.0} records a second arrived ({} asked); acknowledged after {} us (half), {} us (99 %)",
+            arrived.records as f64 / arrived.took.as_secs_f64(),
+            options.ingest,
+            arrived.acknowledged[0],
+            arrived.acknowledged[1],
+        );
+    }
     println!(
         "resident {before} MB before, {} MB at most",
         memory("VmHWM")

@@ -69,13 +69,7 @@ impl Catalogue {
         let integer = |n: u64| Integer::try_from(n.min(INTEGER_MAX)).unwrap_or(Integer::ZERO);
         let mut out = String::new();
         ObjectWriter::write(&mut out, |w| {
-            if !self.files.is_empty() {
-                w.objects("files", &self.files, |entry, w| {
-                    w.integer("bytes", integer(entry.bytes));
-                    w.text("path", entry.path.as_bytes());
-                    w.text("sha256", entry.sha256.to_string().as_bytes());
-                });
-            }
+            write_files(w, &self.files);
             w.text("format", FORMAT.as_bytes());
             w.integer("interval", integer(self.interval.get()));
             w.text("origin", self.origin.as_str().as_bytes());
@@ -89,24 +83,12 @@ impl Catalogue {
             return None;
         }
         let mut r = ObjectReader::parse(bytes).ok()?;
-        let files = r.objects("files", |r| {
-            let bytes = r.integer("bytes")?.ok_or("bytes")?;
-            let path = r.text("path")?.ok_or("path")?;
-            let sha256 = r.text("sha256")?.ok_or("sha256")?;
-            Ok(Entry {
-                path: path.to_str().ok_or("path")?.to_owned(),
-                bytes: u64::try_from(bytes.get()).map_err(|_| "bytes")?,
-                sha256: sha256.to_str().and_then(Sha256::from_hex).ok_or("sha256")?,
-            })
-        });
-        let files: Vec<Entry> = files.ok()?;
+        let files = read_files(&mut r)?;
         let format = r.text("format").ok()??;
         let interval = u64::try_from(r.integer("interval").ok()??.get()).ok()?;
         let origin = r.text("origin").ok()??;
         r.end().ok()?;
-        let ascending = files.is_sorted_by(|a, b| a.path < b.path);
-        let sound = ascending && files.iter().all(|file| is_path(&file.path));
-        if format.to_str() != Some(FORMAT) || !sound || files.len() > FILES_MAX {
+        if format.to_str() != Some(FORMAT) {
             return None;
         }
         Some(Self {
@@ -115,6 +97,37 @@ impl Catalogue {
             files,
         })
     }
+}
+
+/// Writes the member `files`: none where there are none.
+pub(crate) fn write_files(w: &mut ObjectWriter<'_>, files: &[Entry]) {
+    if files.is_empty() {
+        return;
+    }
+    let integer = |n: u64| Integer::try_from(n.min(INTEGER_MAX)).unwrap_or(Integer::ZERO);
+    w.objects("files", files, |entry, w| {
+        w.integer("bytes", integer(entry.bytes));
+        w.text("path", entry.path.as_bytes());
+        w.text("sha256", entry.sha256.to_string().as_bytes());
+    });
+}
+
+/// Reads the member `files`; `None` where paths are none, do not ascend, or are more than [`FILES_MAX`].
+pub(crate) fn read_files(r: &mut ObjectReader) -> Option<Vec<Entry>> {
+    let files = r.objects("files", |r| {
+        let bytes = r.integer("bytes")?.ok_or("bytes")?;
+        let path = r.text("path")?.ok_or("path")?;
+        let sha256 = r.text("sha256")?.ok_or("sha256")?;
+        Ok(Entry {
+            path: path.to_str().ok_or("path")?.to_owned(),
+            bytes: u64::try_from(bytes.get()).map_err(|_| "bytes")?,
+            sha256: sha256.to_str().and_then(Sha256::from_hex).ok_or("sha256")?,
+        })
+    });
+    let files: Vec<Entry> = files.ok()?;
+    let ascending = files.is_sorted_by(|a, b| a.path < b.path);
+    let sound = ascending && files.iter().all(|file| is_path(&file.path));
+    (sound && files.len() <= FILES_MAX).then_some(files)
 }
 
 #[cfg(test)]
