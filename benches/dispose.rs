@@ -141,7 +141,7 @@ fn store(options: &Options, intervals: u64) {
             let Some((_, next)) = log.disposer().advance(&authorities, &probe).unwrap() else {
                 break;
             };
-            steps.push((next.word(), begun.elapsed()));
+            steps.push((next.word(), begun, Instant::now()));
         }
     });
     let gone = log.disposer().gone(None, 1).unwrap();
@@ -158,11 +158,15 @@ fn store(options: &Options, intervals: u64) {
         busy.acknowledged[1],
         busy.records,
     );
-    let steps = steps
-        .iter()
-        .map(|(next, took)| format!("{next} {:.2}", took.as_secs_f64()));
+    let steps = steps.iter().map(|(next, from, to)| {
+        let slowest = busy.slowest(*from, *to) as f64 / 1000.0;
+        format!(
+            "{next} {:.2} s {slowest:.1} ms",
+            (*to - *from).as_secs_f64()
+        )
+    });
     println!(
-        "   to each step, in s: {}",
+        "   to each step, and the slowest acknowledgement meanwhile: {}",
         steps.collect::<Vec<_>>().join(", ")
     );
     log.stop().unwrap();

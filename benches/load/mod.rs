@@ -36,6 +36,17 @@ pub struct Arrived {
     pub records: usize,
     /// How long half and 99 % of the acknowledgements took at most, in microseconds.
     pub acknowledged: [u64; 2],
+    /// When each was submitted, and how long its acknowledgement took, in microseconds.
+    pub each: Vec<(Instant, u64)>,
+}
+
+impl Arrived {
+    /// The slowest acknowledgement of what was submitted in a span of time, in microseconds.
+    #[allow(dead_code, reason = "not every bench looks at parts")]
+    pub fn slowest(&self, from: Instant, to: Instant) -> u64 {
+        let within = self.each.iter().filter(|(at, _)| (from..to).contains(at));
+        within.map(|(_, took)| *took).max().unwrap_or(0)
+    }
 }
 
 /// Does something while so many records a second arrive.
@@ -48,19 +59,21 @@ pub fn meanwhile(ingest: &Ingest, rate: u64, work: impl FnOnce()) -> Arrived {
         work();
         let took = begun.elapsed();
         stop.store(true, Ordering::Relaxed);
-        let mut waited = arriving.join().unwrap();
+        let each = arriving.join().unwrap();
+        let mut waited: Vec<u64> = each.iter().map(|(_, took)| *took).collect();
         waited.sort_unstable();
         let at = |share: f64| waited.get((waited.len() as f64 * share) as usize).copied();
         Arrived {
             took,
             records: waited.len(),
             acknowledged: [0.5, 0.99].map(|share| at(share).unwrap_or(0)),
+            each,
         }
     })
 }
 
-/// Submits at a rate until told to stop; how long each acknowledgement took, in microseconds.
-fn arrive(ingest: &Ingest, rate: u64, stop: &AtomicBool) -> Vec<u64> {
+/// Submits at a rate until told to stop; when each was submitted, and how long its acknowledgement took, in microseconds.
+fn arrive(ingest: &Ingest, rate: u64, stop: &AtomicBool) -> Vec<(Instant, u64)> {
     let begun = Instant::now();
     let mut traffic = traffic::Traffic::new(99, START_MS as i64);
     let mut under_way: VecDeque<(Instant, _)> = VecDeque::new();
@@ -79,7 +92,7 @@ fn arrive(ingest: &Ingest, rate: u64, stop: &AtomicBool) -> Vec<u64> {
         while under_way.len() > 256 || (!under_way.is_empty() && sent == due) {
             let (at, pending) = under_way.pop_front().unwrap();
             ingest.wait(pending).unwrap();
-            took.push(at.elapsed().as_micros() as u64);
+            took.push((at, at.elapsed().as_micros() as u64));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
