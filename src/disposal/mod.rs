@@ -35,7 +35,7 @@ mod units;
 
 pub use intent::{Approved, Intended};
 pub use listing::{CertifiedUnit, GoneUnit, IntentStage, KnownIntent, Overview, certificates};
-pub use steps::Step;
+pub use steps::{Step, rest};
 pub use units::{PlanReport, UnitReport, UnitVerdict};
 
 use crate::ambient::{Clock, Entropy};

@@ -1,19 +1,20 @@
 //! Ticks the software clock of every log, takes the steps of disposals that are due, and tells what is overdue.
 //!
 //! # Invariants
-//! 1. One step at a time in a process, each bounded by what is disposed of; recording goes on beside it.
+//! 1. One step at a time in a process, each bounded by what is disposed of, with a rest after it
+//!    ([`crate::disposal::rest`]): recording goes on beside it as if there were none.
 //! 2. The authorities are asked for the time when a log is opened, when the clock stepped, and when a grace is over:
 //!    never more often than every [`PAUSE`] after they did not answer.
 
 use crate::ambient::Clock;
 use crate::archive::{Archive, Log};
-use crate::disposal::{DisposalError, DisposalProbe};
+use crate::disposal::{self, DisposalError, DisposalProbe};
 use ceralacca_formats::id::LogId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often the software clocks are ticked.
 const EVERY: Duration = Duration::from_secs(10);
@@ -93,11 +94,13 @@ fn tend(log: &Log, clock: &dyn Clock, round: &mut Round, stop: &watch::Receiver<
         }
     }
     while !*stop.borrow() {
+        let begun = clock.monotone();
         match disposer.advance(authorities, &DisposalProbe::default()) {
             Ok(Some((unit, next))) => {
                 let (interval, class, next) = (unit.interval.get(), unit.class, next.word());
                 tracing::info!(%id, interval, %class, next, "disposal");
                 round.look = now;
+                pause(disposal::rest(clock.monotone().saturating_sub(begun)), stop);
             }
             Ok(None) => return,
             Err(error) => {
@@ -106,6 +109,16 @@ fn tend(log: &Log, clock: &dyn Clock, round: &mut Round, stop: &watch::Receiver<
             }
         }
     }
+}
+
+/// Rests in a thread that may block, until told to stop.
+fn pause(rest: Duration, stop: &watch::Receiver<bool>) {
+    let mut stop = stop.clone();
+    let stopped = async move {
+        // Either way the caller looks whether it is to stop.
+        let _ = timeout(rest, stop.wait_for(|stop| *stop)).await;
+    };
+    tokio::runtime::Handle::current().block_on(stopped);
 }
 
 fn tell(id: &LogId, error: &DisposalError) {
