@@ -51,6 +51,7 @@ pub mod cosignature;
 pub mod digest;
 pub mod disposal;
 pub mod disposal_certificate;
+pub mod disposed;
 pub mod encrypt;
 pub mod erasure;
 pub mod event;

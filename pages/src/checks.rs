@@ -38,6 +38,10 @@ pub enum Reason {
     TraceOnly,
     /// The object was disposed of at the end of its term.
     Disposed,
+    /// The object was erased singly.
+    Erased,
+    /// The object is infected and stays in its isolation.
+    Isolated,
     /// The check does not concern this kind of receipt.
     NotConcerned,
     /// It is longer, or has more parts, than is looked through.

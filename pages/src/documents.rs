@@ -109,6 +109,7 @@ fn finish(
     expert::checks(&mut flow, texts, report);
     expert::records(&mut flow, texts, report);
     expert::intervals(&mut flow, texts, report);
+    expert::disposals(&mut flow, texts, report);
     expert::files(&mut flow, texts, report, &embedded);
     frame::frame(&mut flow, texts, report, title);
     let author = frame::clip(&report.provider, 200);

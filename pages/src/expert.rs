@@ -107,6 +107,8 @@ fn record_pairs<'t>(texts: &'t Texts, report: &Report, record: &Record) -> Vec<(
         Object::HandedOut { file } => fill(texts.object_handed_out, &[file]),
         Object::TraceOnly => texts.object_trace_only.to_owned(),
         Object::Disposed => texts.object_disposed.to_owned(),
+        Object::Erased { leaf } => fill(texts.object_erased, &[&leaf.to_string()]),
+        Object::Isolated => texts.object_isolated.to_owned(),
     };
     let mut pairs: Vec<(&str, Pieces)> = vec![
         (texts.identificativo, text(&record.identificativo)),
@@ -433,6 +435,29 @@ pub(crate) fn files(flow: &mut Flow<'_>, texts: &Texts, report: &Report, embedde
         rows: report.files.iter().map(row).collect(),
     });
     flow.paragraph(texts.class_copy_note);
+}
+
+/// What was disposed of, where anything is known to be.
+pub(crate) fn disposals(flow: &mut Flow<'_>, texts: &Texts, report: &Report) {
+    if report.disposed.is_empty() {
+        return;
+    }
+    flow.heading(texts.disposed);
+    flow.paragraph(texts.disposed_note);
+    let row = |unit: &crate::model::Disposed| {
+        let certificate = unit.certificate.clone();
+        let certificate = certificate.unwrap_or_else(|| texts.disposed_no_file.to_owned());
+        vec![
+            time(unit.interval),
+            plain(unit.class.clone()),
+            plain(certificate),
+        ]
+    };
+    flow.table(Table {
+        widths: &[0.42, 0.13, 0.45],
+        heads: &[texts.interval, texts.class, texts.certificate_file],
+        rows: report.disposed.iter().map(row).collect(),
+    });
 }
 
 /// Civil time in Rome, and UTC to the millisecond.

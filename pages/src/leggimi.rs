@@ -70,6 +70,8 @@ pub struct Package<'a> {
     pub objects: &'a [SignedObject],
     /// Tokens.
     pub tokens: &'a [TokenFile],
+    /// Certificates of disposals, CMS SignedData (DER) that holds what it is over.
+    pub certificates: &'a [String],
     /// Proofs.
     pub proofs: &'a [ProofFile],
     /// Signed manifests in META-INF: two once a seal was added.
@@ -96,6 +98,7 @@ pub fn leggimi(package: &Package<'_>) -> Result<String, PageError> {
     script.signatures(package)?;
     script.tokens(package)?;
     script.objects(package)?;
+    script.certificates(package)?;
     script.proofs(package)?;
     let meaning = script.texts.readme_meaning;
     script.blank();
@@ -239,6 +242,22 @@ impl Script {
             self.step(&fill(self.texts.readme_object, &[file, &when]));
             self.put(&format!(
                 "openssl cms -verify -in {file} -CAfile ../{roots}{at} -out /dev/null"
+            ));
+            self.expect("CMS Verification successful");
+        }
+        Ok(())
+    }
+
+    fn certificates(&mut self, package: &Package<'_>) -> Result<(), PageError> {
+        let roots = plain(package.roots)?;
+        for certificate in package.certificates {
+            let file = plain(certificate)?;
+            let (_, name) = file.rsplit_once('/').unwrap_or(("", file));
+            let stem = name.strip_suffix(".p7m").unwrap_or(name);
+            self.step(&fill(self.texts.readme_certificate, &[file]));
+            self.put(&format!(
+                "openssl cms -verify -binary -inform DER -in {file} \\\n  \
+                 -CAfile ../{roots} -purpose any -out ../{stem}.json"
             ));
             self.expect("CMS Verification successful");
         }

@@ -227,6 +227,27 @@ pub enum Object {
     TraceOnly,
     /// Disposed of at the end of its term; the leaf stays.
     Disposed,
+    /// Erased singly, on a ground of its own; the leaf stays.
+    Erased {
+        /// The leaf that says so.
+        leaf: u64,
+    },
+    /// Infected: kept apart, and not handed out among others (DPR 68/2005 art. 12).
+    Isolated,
+}
+
+/// What of the time asked of, or of the objects of the records, was disposed of.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disposed {
+    /// The start of its interval.
+    pub interval: Instant,
+    /// The class, by its word.
+    pub class: String,
+    /// How often it was carried over under a hold before: 0 as it was sealed.
+    pub carried: u32,
+    /// The file of its certificate in the package; none where that is not issued yet, or has no room.
+    pub certificate: Option<String>,
 }
 
 /// What was kept to judge a signature, and is handed out.
@@ -476,6 +497,8 @@ pub enum FileRole {
     Report,
     /// A program that verifies.
     Program,
+    /// The certificate of a disposal, signed and stamped.
+    Certificate,
 }
 
 /// Everything the pages show.
@@ -512,6 +535,9 @@ pub struct Report {
     pub checks: Checks,
     /// What the QR code says.
     pub anchor: Option<Anchor>,
+    /// What was disposed of, in the order of the log; empty where nothing is known to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disposed: Vec<Disposed>,
     /// Files of the package, in its order; what the signature itself adds is not among them.
     pub files: Vec<PackageFile>,
 }

@@ -164,6 +164,25 @@ pub fn time_stamps_of(cms: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
     time_stamps(signer.unsigned).ok_or(Refusal::UnsignedAttributes)
 }
 
+/// The octets of the one signer's signature, unverified: what its signature-time-stamps are of.
+pub fn signature_of(cms: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let data = SignedData::read(cms).map_err(Refusal::Cms)?;
+    let signers = data
+        .signers
+        .as_ref()
+        .map_err(|ground| Refusal::Cms(*ground))?;
+    match &signers[..] {
+        [signer] => Ok(signer.signature().to_vec()),
+        _ => Err(Refusal::Signers),
+    }
+}
+
+/// The content that a signature envelops, unverified; none where it is detached.
+pub fn content_of(cms: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    let data = SignedData::read(cms).map_err(Refusal::Cms)?;
+    Ok(data.content.as_deref().map(<[u8]>::to_vec))
+}
+
 /// The tokens of every signature-time-stamp attribute.
 fn time_stamps(unsigned: Option<Value<'_>>) -> Option<Vec<Vec<u8>>> {
     let mut all = Vec::new();

@@ -3,6 +3,7 @@
 use super::v1;
 use super::{CLIENT_KEY_BYTES_MAX, TERM_BYTES_MAX, status};
 use crate::desk::{BriefCheck, SearchQuery, Shown, Story};
+use crate::disposal::CertifiedUnit;
 use crate::ingest::{ClientKey, Declared, Remarks};
 use crate::store::Order;
 use bytes::Bytes;
@@ -193,6 +194,29 @@ pub(super) fn disposal_unit(unit: DisposalUnit) -> v1::DisposalUnit {
         // The codes on the wire are those of the leaf; a test holds them together.
         retention_class: i32::from(unit.class.code()),
         carried: unit.carried,
+    }
+}
+
+/// What was disposed of, and the certificates that are at hand, in the same order.
+pub(super) fn certified(
+    found: Vec<CertifiedUnit>,
+) -> (Vec<v1::DisposalUnit>, Vec<v1::DisposalCertificate>) {
+    let units = found.iter().map(|one| disposal_unit(one.unit)).collect();
+    let certificates = found.into_iter().filter_map(|one| {
+        Some(v1::DisposalCertificate {
+            unit: Some(disposal_unit(one.unit)),
+            certificate: one.certificate?.into(),
+        })
+    });
+    (units, certificates.collect())
+}
+
+/// That an object is gone.
+pub(super) fn disposed_object(found: Vec<CertifiedUnit>) -> v1::DisposedObject {
+    let (units, certificates) = certified(found);
+    v1::DisposedObject {
+        units,
+        certificates,
     }
 }
 

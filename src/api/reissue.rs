@@ -8,6 +8,7 @@ use super::v1::get_duplicato_response::Part;
 use super::v1::reissue_server::Reissue as Rpc;
 use super::{CHUNK_BYTES, Service, convert, status, v1};
 use crate::access::{Infected, Permit, Reissue};
+use crate::desk::DeskError;
 use bytes::Bytes;
 use ceralacca_formats::id::LeafIndex;
 use futures_util::stream::BoxStream;
@@ -94,7 +95,15 @@ fn give(
         Some(isolated) => desk.infected(isolated, index),
         None => desk.duplicato(index),
     };
-    let duplicato = duplicato.map_err(status::desk)?;
+    let duplicato = match duplicato {
+        Err(DeskError::Disposed { interval, class }) => {
+            let found = desk.certificates_of(interval, class);
+            let gone = convert::disposed_object(found.map_err(status::desk)?);
+            let sent = sender.send(part(Part::Disposed(gone)));
+            return sent.then_some(()).ok_or_else(status::idle);
+        }
+        other => other.map_err(status::desk)?,
+    };
     let (facts, facts_proof) = match &duplicato.facts {
         None => (None, String::new()),
         Some((facts, proof)) => (Some(convert::record(facts)), proof.clone()),

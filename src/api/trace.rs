@@ -49,15 +49,13 @@ impl Rpc for Service {
                 .search(&query, order, limit, token)
                 .map_err(status::desk)?;
             let page = page.map_err(status::token)?;
+            let (disposed, certificates) = convert::certified(page.disposed);
             Ok(v1::SearchResponse {
                 records: page.records.iter().map(convert::record).collect(),
                 next_page_token: to_text(page.next),
                 previous_page_token: to_text(page.previous),
-                disposed: page
-                    .disposed
-                    .into_iter()
-                    .map(convert::disposal_unit)
-                    .collect(),
+                disposed,
+                certificates,
             })
         };
         self.at_desk(permit, read).await

@@ -42,6 +42,7 @@ pub mod export;
 pub mod fetch_interval;
 pub mod follow_key;
 pub mod fsck;
+pub mod gone;
 pub mod hold;
 pub mod import;
 pub mod import_log;

@@ -14,7 +14,7 @@ use super::{Answer, show, v1, waiting};
 use anyhow::{Context as _, Result, bail, ensure};
 use ceralacca_evidence::asic::{self, Container, FileName, Files};
 use ceralacca_formats::id::UtcMillis;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -121,17 +121,19 @@ enum Form {
 
 const HELP: &str = "\
 Status 0: the package is written. 1: nothing is held, proven by closed intervals; the file written says so. 3: nothing
-is shown, be it there or not. 4: not yet: an interval is not closed. 5: disposed of at its term; the file written says
-of what. 6: nothing found, and nothing proven: only the absence of an identificativo is. 2: it cannot be done.
+is shown, be it there or not. 4: not yet: an interval is not closed. 5: disposed of at its term; the file written holds
+the certificates. 6: nothing found, and nothing proven: only the absence of an identificativo is. 2: it cannot be done.
 
 --json: written, held, and of what is written path, name, files, disclosure_leaf, development; of a package records,
 objects, sealed, and with --portal sendings (names) and refused (name, why); where nothing is held intervals, closed,
-proven_from_ms, proven_until_ms, disposed (interval_ms, class). Where nothing is written: why (reason), message.";
+proven_from_ms, proven_until_ms; always disposed (interval_ms, class, carried, certificate: its file, or null). Where
+nothing is written: why (reason), message.";
 
 /// The head of what came.
 enum Head {
     Package(v1::PackageHead),
     Nothing(v1::NothingHead),
+    Disposed(v1::DisposedHead),
 }
 
 /// Asks, takes, looks.
@@ -177,6 +179,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
                 true => Answer::No,
                 false => Answer::Disposed,
             })
+        }
+        Head::Disposed(head) => {
+            tell_disposed(arguments, &head, files)?;
+            Ok(Answer::Disposed)
         }
     }
 }
@@ -287,6 +293,7 @@ async fn ask(
     match pieces.next().await?.and_then(|piece| piece.part) {
         Some(Part::Head(head)) => Ok((Head::Package(head), pieces)),
         Some(Part::Nothing(head)) => Ok((Head::Nothing(head), pieces)),
+        Some(Part::Disposed(head)) => Ok((Head::Disposed(head), pieces)),
         _ => bail!("the answer does not begin with its head"),
     }
 }
@@ -362,6 +369,7 @@ fn tell(
             "sealed": head.sealed,
             "development": head.development,
             "disclosure_leaf": head.disclosure_leaf,
+            "disposed": units(&head.disposed),
         });
         if let (Some(plan), Some(members)) = (plan, answer.as_object_mut()) {
             members.extend(plan.json());
@@ -378,6 +386,7 @@ fn tell(
     if let Some(plan) = plan {
         plan.tell(&mut out)?;
     }
+    tell_units(&head.disposed, &mut out)?;
     if !head.sealed {
         writeln!(
             out,
@@ -400,10 +409,7 @@ const DEVELOPMENT: &str = "Signed or stamped by development keys: worth nothing 
 fn tell_nothing(arguments: &Arguments, head: &v1::NothingHead, files: usize) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let path = arguments.out.display().to_string();
-    let disposed = head.disposed.iter();
     if arguments.json {
-        let disposed =
-            disposed.map(|unit| json!({ "interval_ms": unit.interval_ms, "class": unit.class }));
         let answer = json!({
             "written": true,
             "held": false,
@@ -414,7 +420,7 @@ fn tell_nothing(arguments: &Arguments, head: &v1::NothingHead, files: usize) -> 
             "closed": head.closed,
             "proven_from_ms": head.proven_from_ms,
             "proven_until_ms": head.proven_until_ms,
-            "disposed": disposed.collect::<Vec<_>>(),
+            "disposed": units(&head.disposed),
             "development": head.development,
             "disclosure_leaf": head.disclosure_leaf,
         });
@@ -429,14 +435,70 @@ fn tell_nothing(arguments: &Arguments, head: &v1::NothingHead, files: usize) -> 
         "NOTHING HELD: no record from {from} to {until} ({closed} of {intervals} intervals are closed); the proof is in {}.",
         show::printable(&path)
     )?;
-    for unit in disposed {
+    tell_units(&head.disposed, &mut out)?;
+    if head.development {
+        writeln!(out, "{DEVELOPMENT}")?;
+    }
+    writeln!(
+        out,
+        "Disclosure recorded at leaf {}. `ceralacca verify` checks it.",
+        head.disclosure_leaf
+    )?;
+    Ok(())
+}
+
+fn units(units: &[v1::DisposedUnit]) -> Vec<Value> {
+    let unit = |unit: &v1::DisposedUnit| {
+        let certificate = Some(&unit.certificate).filter(|file| !file.is_empty());
+        json!({
+            "interval_ms": unit.interval_ms,
+            "class": unit.class,
+            "carried": unit.carried,
+            "certificate": certificate,
+        })
+    };
+    units.iter().map(unit).collect()
+}
+
+fn tell_units(units: &[v1::DisposedUnit], out: &mut impl Write) -> Result<()> {
+    for unit in units {
+        let certificate = match unit.certificate.as_str() {
+            "" => "its certificate is had by `ceralacca dispose certificate`".to_owned(),
+            file => format!("certificate {}", show::printable(file)),
+        };
         writeln!(
             out,
-            "DISPOSED OF, and not proven: class {} of the interval of {}.",
+            "DISPOSED OF, and not proven: class {} of the interval of {}: {certificate}.",
             show::printable(&unit.class),
-            at(unit.interval_ms)
+            show::utc(UtcMillis::new(unit.interval_ms)),
         )?;
     }
+    Ok(())
+}
+
+fn tell_disposed(arguments: &Arguments, head: &v1::DisposedHead, files: usize) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let path = arguments.out.display().to_string();
+    if arguments.json {
+        let answer = json!({
+            "written": true,
+            "held": false,
+            "path": path,
+            "name": head.file_name,
+            "files": files,
+            "disposed": units(&head.disposed),
+            "development": head.development,
+            "disclosure_leaf": head.disclosure_leaf,
+        });
+        writeln!(out, "{}", show::json(&answer))?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "NOTHING HELD: what was asked for may have been disposed of; the certificates are in {}.",
+        show::printable(&path)
+    )?;
+    tell_units(&head.disposed, &mut out)?;
     if head.development {
         writeln!(out, "{DEVELOPMENT}")?;
     }

@@ -12,6 +12,7 @@
 //! 1. `duplicato.eml` appears only when the stream ended well and its bytes are those the leaf commits to.
 //! 2. Nothing that is there is replaced: the folder is new or empty.
 
+use super::gone::Gone;
 use super::output::{Existing, Output, write};
 use super::v1::get_duplicato_response::Part;
 use super::{Answer, proven, remote, show, v1};
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 /// What `reissue` is told.
 #[derive(clap::Args)]
+#[command(after_help = HELP)]
 pub struct Arguments {
     #[command(flatten)]
     which: Which,
@@ -62,8 +64,20 @@ const INFECTED: &str = "INFECTED.eml.quarantine";
 /// The most records a Message-ID is looked up among.
 const MATCHES_MAX: u32 = 1000;
 
-/// Why nothing is written: what the service gave is not what it says it is.
-struct Mismatch(anyhow::Error);
+const HELP: &str = "\
+Status 0: written. 1: what came is not what was recorded; nothing is written. 5: the object was disposed of at its term;
+its certificates are written into DIR. 2: it cannot be done.
+
+--json: written, index, kind, content_bytes, content_sha256, dir, verified; where nothing is written why, or disposed
+(interval_ms, class, carried, certificate: CMS in base64, or null).";
+
+/// Why no object is written.
+enum NotWritten {
+    /// What the service gave is not what it says it is.
+    Mismatch(anyhow::Error),
+    /// It is gone.
+    Disposed(Gone),
+}
 
 /// Fetches, checks, writes.
 pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
@@ -82,14 +96,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         };
         fetch(&remote, index, (&arguments.dir, name), key.as_ref()).await
     });
-    if made && !matches!(written, Ok(Ok(_))) {
+    if made && !matches!(written, Ok(Ok(_) | Err(NotWritten::Disposed(_)))) {
         // Only ours, and only while it is empty.
         let _ = std::fs::remove_dir(&arguments.dir);
     }
     let mut out = std::io::stdout().lock();
     let duplicato = match written? {
         Ok(duplicato) => duplicato,
-        Err(Mismatch(error)) => {
+        Err(NotWritten::Disposed(gone)) => {
+            gone.write(&arguments.dir)?;
+            let dir = arguments.dir.display().to_string();
+            if arguments.json {
+                let answer = json!({ "written": false, "dir": dir, "disposed": gone.json() });
+                writeln!(out, "{}", show::json(&answer))?;
+            } else {
+                let where_it_is = format!("its certificate is in {}", show::printable(&dir));
+                gone.tell(&where_it_is, &mut out)?;
+            }
+            return Ok(Answer::Disposed);
+        }
+        Err(NotWritten::Mismatch(error)) => {
             let why = super::chain(&error);
             if arguments.json {
                 let answer = json!({ "written": false, "why": why });
@@ -166,9 +192,15 @@ async fn find(remote: &Remote, message_id: &str) -> Result<u64> {
             let sha256 = if object == record.index {
                 record.content_sha256.to_vec()
             } else {
-                let answer = remote.record(object, false).await?;
-                let record = answer.record.context("the answer has no record")?;
-                record.content_sha256.to_vec()
+                match remote.record(object, false).await {
+                    Ok(answer) => {
+                        let record = answer.record.context("the answer has no record")?;
+                        record.content_sha256.to_vec()
+                    }
+                    // Of one that is gone there is nothing to compare: it is an object of its own.
+                    Err(error) if error.reason == "DISPOSED" => object.to_be_bytes().to_vec(),
+                    Err(error) => return Err(error.into()),
+                }
             };
             found.entry(sha256).or_insert(object);
         }
@@ -203,22 +235,27 @@ async fn fetch(
     index: u64,
     (dir, name): (&Path, &str),
     key: Option<&VerifierKey>,
-) -> Result<Result<Duplicato, Mismatch>> {
+) -> Result<Result<Duplicato, NotWritten>> {
     let mut pieces = remote.duplicato(index, name == INFECTED).await?;
     let first = pieces.next().await?.and_then(|piece| piece.part);
-    let Some(Part::Head(head)) = first else {
-        bail!("the answer does not begin with the record");
+    let head = match first {
+        Some(Part::Head(head)) => head,
+        Some(Part::Disposed(gone)) => {
+            let gone = Gone::of(gone.units, gone.certificates)?;
+            return Ok(Err(NotWritten::Disposed(gone)));
+        }
+        _ => bail!("the answer does not begin with the record"),
     };
     let checked = match check_head(&head, index, key) {
         Ok(checked) => checked,
-        Err(error) => return Ok(Err(Mismatch(error))),
+        Err(error) => return Ok(Err(NotWritten::Mismatch(error))),
     };
     let mut output = Output::create(&dir.join(name), Existing::Keep)?;
     let limit = checked.object.content.bytes;
     let digest = take(&mut pieces, limit, &mut output).await?;
     if digest != checked.object.content {
         let error = anyhow::anyhow!("the bytes received are not those of record {index}");
-        return Ok(Err(Mismatch(error)));
+        return Ok(Err(NotWritten::Mismatch(error)));
     }
     output.finish()?;
     write_beside(dir, name, &head, &checked)?;

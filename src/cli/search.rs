@@ -1,5 +1,6 @@
-//! `search`: the trace of a log.
+//! `search`: the trace of a log; of the time asked of, what was disposed of, with its certificates.
 
+use super::gone::Gone;
 use super::v1::{self, record::Facts};
 use super::{Answer, proven, remote, show};
 use anyhow::{Result, ensure};
@@ -7,6 +8,7 @@ use ceralacca_formats::id::UtcMillis;
 use ceralacca_retention::CivilDate;
 use serde_json::json;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// What `search` is told.
 #[derive(clap::Args)]
@@ -71,6 +73,9 @@ pub struct Arguments {
     /// The most records
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    /// Writes the certificates of what was disposed of of the time asked of into this folder
+    #[arg(long, value_name = "FOLDER")]
+    certificates: Option<PathBuf>,
     /// Go on from a token of the same search
     #[arg(
         long,
@@ -93,7 +98,8 @@ disclosure. Finding nothing is status 0.
 
 With --json each line is a record: index, kind, class, times, companion, leaf, opening, digests
 (hexadecimal), and metadata as the JSON it is. The last line has next_page_token and
-previous_page_token, null where there is no such page.";
+previous_page_token, null where there is no such page, and disposed: what of the time asked of is
+gone (interval_ms, class, carried, certificate: CMS in base64, or null).";
 
 /// The largest page the service gives.
 const PAGE_RECORDS_MAX: u32 = 1000;
@@ -192,6 +198,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
         let remote = arguments.remote.connect().await?;
         let mut left = arguments.limit;
         let mut previous = None;
+        let mut gone = None;
         loop {
             request.page_size = left.min(PAGE_RECORDS_MAX);
             let page = remote.search(request.clone()).await?;
@@ -208,17 +215,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
                 }
                 left = left.saturating_sub(1);
             }
+            if gone.is_none() {
+                gone = Some(Gone::of(page.disposed, page.certificates)?);
+            }
             // The page before the first one shown: where the limit took many, they are one page here.
             previous.get_or_insert(page.previous_page_token);
             if left == 0 || page.next_page_token.is_empty() {
                 let found = arguments.limit.saturating_sub(left);
                 let previous = previous.unwrap_or_default();
-                return end(
-                    arguments.json,
-                    found,
-                    (&page.next_page_token, &previous),
-                    &mut out,
-                );
+                let gone = gone.unwrap_or_default();
+                if let Some(folder) = &arguments.certificates {
+                    gone.write(folder)?;
+                }
+                let tokens = (page.next_page_token.as_str(), previous.as_str());
+                return end(arguments.json, found, tokens, &gone, &mut out);
             }
             request.page_token = page.next_page_token;
         }
@@ -230,12 +240,16 @@ fn end(
     is_json: bool,
     found: u32,
     (next, previous): (&str, &str),
+    gone: &Gone,
     out: &mut impl Write,
 ) -> Result<()> {
     if is_json {
         let token = |token: &str| (!token.is_empty()).then(|| token.to_owned());
-        let last =
-            json!({ "next_page_token": token(next), "previous_page_token": token(previous) });
+        let last = json!({
+            "next_page_token": token(next),
+            "previous_page_token": token(previous),
+            "disposed": gone.json(),
+        });
         writeln!(out, "{}", show::json(&last))?;
         return Ok(());
     }
@@ -244,6 +258,7 @@ fn end(
         1 => writeln!(out, "\n1 record.")?,
         found => writeln!(out, "\n{found} records.")?,
     }
+    gone.tell("--certificates FOLDER writes its certificate", out)?;
     for (token, what) in [(next, "Next page"), (previous, "Previous page")] {
         if !token.is_empty() {
             writeln!(out, "{what}: --page-token {}", show::printable(token))?;

@@ -32,11 +32,11 @@ mod totals;
 mod transaction;
 
 pub use brief::BriefCheck;
-pub use disposed::DISPOSED_MAX;
+pub use disposed::{CERTIFICATES_BYTES_MAX, DISPOSED_MAX};
 pub use erasure::ErasedRecord;
 pub use holds::{HOLD_RECORDS_MAX, HOLDS_PAGE, HeldNow, HoldOrder, Scope};
-pub use nothing::{Nothing, Reach};
-pub use package::{Archived, Choice, Demand, Disclosed, Found, PACKAGE_RECORDS_MAX};
+pub use nothing::{Gone, Nothing, Reach};
+pub use package::{Absent, Archived, Choice, Demand, Disclosed, Found, PACKAGE_RECORDS_MAX};
 pub use packages::{HandedOut, INTERVALS_PAGE, ListedInterval, Packages};
 pub use presence::{Asked, INTERVALS_MAX, RECORDS_MAX};
 pub use proofs::{HASHES_MAX, INDEXES_MAX, LeafName, ProvenLeaf, ROTATIONS_PAGE};

@@ -6,7 +6,7 @@
 //!    there is looked up for nobody under it.
 //! 2. That nothing was found is recorded before it is said.
 
-use super::package::{Choice, Demand};
+use super::package::{Choice, Demand, Found};
 use super::presence::Asked;
 use super::search::SearchQuery;
 use super::{Desk, DeskError};
@@ -30,6 +30,14 @@ pub struct Nothing {
     pub asked: Option<Asked>,
 }
 
+/// What was asked for may have been among what was disposed of; nothing else of it is here. That is on record.
+pub struct Gone {
+    /// The custody leaf that says so.
+    pub leaf: LeafIndex,
+    /// What is gone.
+    pub units: Vec<(IntervalId, Class)>,
+}
+
 /// The intervals of an answer, counted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Reach {
@@ -46,8 +54,21 @@ pub struct Reach {
 }
 
 impl Desk<'_, Reissue> {
+    /// What was asked for is gone with these units. A disclosure, to who may know that there was anything.
+    pub(super) fn gone(
+        &self,
+        demand: &Demand,
+        units: Vec<(IntervalId, Class)>,
+    ) -> Result<Gone, DeskError> {
+        let leaf = self.on_record(&demand.act, &demand.words(), &[])?;
+        match self.may_know(demand) {
+            true => Ok(Gone { leaf, units }),
+            false => Err(DeskError::NotShown),
+        }
+    }
+
     /// Nothing matches a demand: what may be said of that. A disclosure.
-    pub(super) fn nothing(&self, demand: &Demand) -> Result<Nothing, DeskError> {
+    pub(super) fn nothing(&self, demand: &Demand) -> Result<Found, DeskError> {
         let record = || self.on_record(&demand.act, &demand.words(), &[]);
         if !self.may_know(demand) {
             record()?;
@@ -64,11 +85,19 @@ impl Desk<'_, Reissue> {
         let from = UtcMillis::new(from.unwrap_or(0).saturating_sub(CLOCKS_MS));
         let asked = identificativo(query).map(|term| self.looked_up(term, from, None));
         let asked = asked.transpose()?.map(|(asked, _)| asked);
-        Ok(Nothing {
+        let asked = asked.filter(|asked| !asked.is_present());
+        if asked.is_none() {
+            // No map tells of it. What was disposed of of the time asked of is all that can be said.
+            let units = self.gone_of(query)?;
+            if !units.is_empty() {
+                return self.gone(demand, units).map(Found::Disposed);
+            }
+        }
+        Ok(Found::Nothing(Nothing {
             leaf: record()?,
             from,
-            asked: asked.filter(|asked| !asked.is_present()),
-        })
+            asked,
+        }))
     }
 
     /// Whether all that could match a demand may be seen: then also that there is nothing.

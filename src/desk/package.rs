@@ -1,13 +1,13 @@
 //! The records of a package for a court: chosen, and their disclosure recorded, before anything of them leaves.
 
-use super::nothing::Nothing;
+use super::nothing::{Gone, Nothing};
 use super::search::SearchQuery;
 use super::{Desk, DeskError, Shown};
 use crate::access::Reissue;
 use crate::audit::{ReadError, Reader};
 use crate::record::open::RecordError;
 use crate::store::Order;
-use ceralacca_formats::id::{LeafIndex, TreeSize};
+use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{Field, Metadata};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,12 +62,30 @@ impl Demand {
     }
 }
 
+/// Why the object that a trace record names is not handed out with it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Absent {
+    /// Its class was disposed of at the end of the term.
+    Disposed {
+        /// Its interval.
+        interval: IntervalId,
+        /// Its class.
+        class: Class,
+    },
+    /// It was erased singly, as this leaf says.
+    Erased(LeafIndex),
+    /// It is infected, and stays in its isolation (DPR 68/2005 art. 12).
+    Isolated,
+}
+
 /// Something archived: the record of an object with that of its facts, or the one there is.
 pub struct Archived {
     /// The object, where it is held.
     pub object: Option<Shown>,
     /// The trace record.
     pub facts: Option<Shown>,
+    /// Of facts alone: why the object beside them is not here; none where there never was any.
+    pub absent: Option<Absent>,
 }
 
 impl Archived {
@@ -88,6 +106,8 @@ pub enum Found {
     Records(Disclosed),
     /// None, of what may be seen.
     Nothing(Nothing),
+    /// None, and what would have them was disposed of.
+    Disposed(Gone),
 }
 
 /// Records whose disclosure is recorded.
@@ -96,6 +116,8 @@ pub struct Disclosed {
     pub archived: Vec<Archived>,
     /// The custody leaf that says so.
     pub leaf: LeafIndex,
+    /// What of all that was asked for was disposed of: objects of these records first, then of the time asked of.
+    pub gone: Vec<(IntervalId, Class)>,
 }
 
 impl Desk<'_, Reissue> {
@@ -107,16 +129,39 @@ impl Desk<'_, Reissue> {
     pub fn disclosed(&self, demand: &Demand) -> Result<Found, DeskError> {
         let chosen = match self.chosen(demand) {
             Err(DeskError::NotShown) => Vec::new(),
+            Err(DeskError::Disposed { interval, class }) => {
+                let gone = self.gone(demand, vec![(interval, class)])?;
+                return Ok(Found::Disposed(gone));
+            }
             other => other?,
         };
         let archived = self.joined(chosen)?;
         if archived.is_empty() {
-            return self.nothing(demand).map(Found::Nothing);
+            return self.nothing(demand);
         }
         let shown = archived.iter().flat_map(Archived::records);
         let places: Vec<_> = shown.map(Shown::place).collect();
+        let mut gone: Vec<(IntervalId, Class)> = Vec::new();
+        let absent = archived.iter().filter_map(|archived| archived.absent);
+        let of_objects = absent.filter_map(|absent| match absent {
+            Absent::Disposed { interval, class } => Some((interval, class)),
+            Absent::Erased(_) | Absent::Isolated => None,
+        });
+        let of_time = match &demand.choice {
+            Choice::Matching(query) => self.gone_of(query)?,
+            Choice::Index(_) => Vec::new(),
+        };
+        for unit in of_objects.chain(of_time) {
+            if !gone.contains(&unit) {
+                gone.push(unit);
+            }
+        }
         let leaf = self.on_record(&demand.act, &demand.words(), &places)?;
-        Ok(Found::Records(Disclosed { archived, leaf }))
+        Ok(Found::Records(Disclosed {
+            archived,
+            leaf,
+            gone,
+        }))
     }
 
     /// Records that were given before, to be proven anew; and the custody leaf. A disclosure.
@@ -175,7 +220,8 @@ impl Desk<'_, Reissue> {
                 Some(Metadata::Object(_)) => shown.companion(),
                 _ => None,
             };
-            let beside = beside.map(|facts| self.visible(facts)).transpose()?;
+            let beside = beside.map(|facts| self.beside(facts)).transpose()?;
+            let beside = beside.and_then(Result::ok);
             let facts = beside.as_ref().unwrap_or(shown);
             if let Some(Metadata::Trace(trace)) = &facts.metadata {
                 let identificativo = trace.identificativo.as_ref();
@@ -211,43 +257,68 @@ impl Desk<'_, Reissue> {
     /// Each record once, an object with its facts.
     fn joined(&self, chosen: Vec<Shown>) -> Result<Vec<Archived>, DeskError> {
         let mut known: BTreeMap<LeafIndex, Shown> = BTreeMap::new();
-        let mut isolated = None;
+        let mut absent: BTreeMap<LeafIndex, Absent> = BTreeMap::new();
         for shown in chosen {
             if let Some(beside) = shown.companion()
                 && !known.contains_key(&beside)
             {
-                match self.visible(beside) {
+                match self.beside(beside)? {
+                    Ok(found) => drop(known.insert(beside, found)),
                     // What is left of it is its facts.
-                    Err(DeskError::Read(ReadError::Record(RecordError::Erased { .. }))) => {}
-                    beside_it => {
-                        known.insert(beside, beside_it?);
-                    }
+                    Err(why) => drop(absent.insert(beside, why)),
                 }
             }
             known.insert(shown.opened.leaf.seq, shown);
         }
         // An infected message is never read for a page, nor handed out among others: its facts stand alone.
-        known.retain(|index, shown| {
-            let stays = !shown.is_infected();
-            isolated = isolated.or((!stays).then_some(*index));
-            stays
-        });
+        let infected = known.iter().filter(|(_, shown)| shown.is_infected());
+        let infected: Vec<LeafIndex> = infected.map(|(index, _)| *index).collect();
+        let isolated = infected.first().copied();
+        for index in infected {
+            known.remove(&index);
+            absent.insert(index, Absent::Isolated);
+        }
         if let (true, Some(isolated)) = (known.is_empty(), isolated) {
             return Err(DeskError::Infected(isolated));
         }
         let mut archived = Vec::new();
         while let Some((_, first)) = known.pop_first() {
             let beside = first.companion().and_then(|index| known.remove(&index));
+            let why = first
+                .companion()
+                .and_then(|index| absent.get(&index).copied());
             let (object, facts) = match first.opened.has_content() {
                 true => (Some(first), beside),
                 false => (beside, Some(first)),
             };
-            archived.push(Archived { object, facts });
+            archived.push(Archived {
+                absent: why.filter(|_| object.is_none()),
+                object,
+                facts,
+            });
         }
         if archived.len() > PACKAGE_RECORDS_MAX {
             return Err(DeskError::TooManyRecords(PACKAGE_RECORDS_MAX));
         }
         Ok(archived)
+    }
+
+    /// The record beside one that may be seen, or why it is not there.
+    fn beside(&self, index: LeafIndex) -> Result<Result<Shown, Absent>, DeskError> {
+        match self.visible(index) {
+            Err(DeskError::Disposed { interval, class }) => {
+                Ok(Err(Absent::Disposed { interval, class }))
+            }
+            Err(DeskError::Read(ReadError::Record(RecordError::Erased { erasure, .. }))) => {
+                Ok(Err(Absent::Erased(erasure)))
+            }
+            // Who sees the facts may know what became of the object they name.
+            Err(DeskError::NotShown) => match self.gone_with(index)? {
+                Some((interval, class)) => Ok(Err(Absent::Disposed { interval, class })),
+                None => Err(DeskError::NotShown),
+            },
+            other => other.map(Ok),
+        }
     }
 
     /// What reads the log below, for what was disclosed.

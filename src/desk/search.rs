@@ -12,12 +12,12 @@
 use super::{Desk, DeskError, Shown};
 use crate::access::Search;
 use crate::audit::{Find, ReadError};
+use crate::disposal::CertifiedUnit;
 use crate::record::open::RecordError;
 use crate::sequencer::Span;
 use crate::store::Order;
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::digest::Sha256;
-use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::{Field, Metadata};
@@ -208,8 +208,9 @@ pub struct Page {
     pub next: Option<PageToken>,
     /// Where the page before ends, if there may be one.
     pub previous: Option<PageToken>,
-    /// Units of the time asked of that were disposed of: what stood there is not found any more.
-    pub disposed: Vec<DisposalUnit>,
+    /// Units of the time asked of that were disposed of, with their certificates: what stood there is not found any
+    /// more. On the first page only.
+    pub disposed: Vec<CertifiedUnit>,
 }
 
 /// What a walk over the log found.
@@ -262,7 +263,10 @@ impl Desk<'_, Search> {
             records,
             next,
             previous,
-            disposed: self.gone_of(query)?,
+            disposed: match begun {
+                None => self.certified_of(query)?,
+                Some(_) => Vec::new(),
+            },
         }))
     }
 }

@@ -79,10 +79,10 @@ pub struct GoneUnit {
 }
 
 /// A unit that is gone, with its certificate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CertifiedUnit {
     /// The unit.
-    pub gone: GoneUnit,
+    pub unit: DisposalUnit,
     /// Its certificate, CMS SignedData, DER; none before it is issued.
     pub certificate: Option<Vec<u8>>,
 }
@@ -93,6 +93,26 @@ pub fn certificates(
     interval: IntervalId,
     class: Class,
 ) -> Result<Vec<CertifiedUnit>, StoreError> {
+    let certified = |(unit, _)| {
+        let certificate = store.read::<Disposals>(&DisposalKey::Certificate(unit))?;
+        Ok(CertifiedUnit {
+            unit,
+            certificate: match certificate {
+                Some(DisposalRow::Certificate(octets)) => Some(octets),
+                _ => None,
+            },
+        })
+    };
+    let rows = gone_rows(store, interval, class)?;
+    rows.into_iter().map(certified).collect()
+}
+
+/// The rows of what of a class of an interval is gone.
+fn gone_rows(
+    store: &dyn Store,
+    interval: IntervalId,
+    class: Class,
+) -> Result<Vec<(DisposalUnit, GoneRow)>, StoreError> {
     let mut found = Vec::new();
     for carried in 0.. {
         let unit = DisposalUnit {
@@ -100,18 +120,11 @@ pub fn certificates(
             class,
             carried,
         };
-        let Some(DisposalRow::Gone(row)) = store.read::<Disposals>(&DisposalKey::Gone(unit))?
-        else {
+        let row = store.read::<Disposals>(&DisposalKey::Gone(unit))?;
+        let Some(DisposalRow::Gone(row)) = row else {
             break;
         };
-        let certificate = store.read::<Disposals>(&DisposalKey::Certificate(unit))?;
-        found.push(CertifiedUnit {
-            gone: shown(unit, &row)?,
-            certificate: match certificate {
-                Some(DisposalRow::Certificate(octets)) => Some(octets),
-                _ => None,
-            },
-        });
+        found.push((unit, row));
     }
     Ok(found)
 }
@@ -221,8 +234,9 @@ impl Disposer {
         interval: IntervalId,
         class: Class,
     ) -> Result<Vec<GoneUnit>, DisposalError> {
-        let found = certificates(self.reader.store(), interval, class)?;
-        Ok(found.into_iter().map(|one| one.gone).collect())
+        let found = gone_rows(self.reader.store(), interval, class)?;
+        let found = found.iter().map(|(unit, row)| shown(*unit, row));
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// Looks at everything: what is overdue by the software clock alone, what is open, what is gone. For the state of the

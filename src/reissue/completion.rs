@@ -279,6 +279,7 @@ impl Reissuer<'_> {
             files: &listed,
             objects: &[],
             tokens: &tokens,
+            certificates: &[],
             proofs: &proofs,
             signatures,
             is_development: authorities.signer.is_development()

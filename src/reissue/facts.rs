@@ -3,8 +3,9 @@
 use super::closed::{Closed, Interval};
 use super::material::{Again, Piece};
 use super::object::Examined;
-use crate::desk::Archived;
+use crate::desk::{Absent, Archived};
 use ceralacca_formats::canonical::Text;
+use ceralacca_formats::disposed::NamedUnit;
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Kind;
 use ceralacca_formats::metadata::{Field, Metadata, ObjectRecord, TraceRecord};
@@ -193,11 +194,6 @@ pub(super) fn record(item: &Item, interval: Option<&Interval>) -> Option<Record>
     concerns.extend(trace.delivered_to.iter().map(shown));
     let is_held = item.archived.object.is_some();
     let content = &opened.content;
-    let is_promised = item
-        .archived
-        .facts
-        .as_ref()
-        .is_some_and(|f| f.companion().is_some());
     Some(Record {
         leaf: item.number(),
         leaf_hash: LeafHash::of(&opened.leaf.to_bytes()).to_string(),
@@ -220,8 +216,12 @@ pub(super) fn record(item: &Item, interval: Option<&Interval>) -> Option<Record>
         bytes: is_held.then_some(content.bytes),
         object: match &item.file {
             Some(file) => Object::HandedOut { file: file.clone() },
-            None if is_promised => Object::Disposed,
-            None => Object::TraceOnly,
+            None => match item.archived.absent {
+                None => Object::TraceOnly,
+                Some(Absent::Disposed { .. }) => Object::Disposed,
+                Some(Absent::Erased(leaf)) => Object::Erased { leaf: leaf.get() },
+                Some(Absent::Isolated) => Object::Isolated,
+            },
         },
         signature: item.examined.as_ref().and_then(|e| signature(item, e)),
         interval: instant(standing.interval.start()),
@@ -383,6 +383,16 @@ fn renewals(closed: &Closed) -> Vec<model::Renewal> {
         root_hash: hex::encode(&facts.root),
     };
     closed.renewals.iter().map(renewal).collect()
+}
+
+/// A unit that was disposed of, as the pages show it.
+pub(super) fn disposed(named: &NamedUnit) -> model::Disposed {
+    model::Disposed {
+        interval: instant(named.unit.interval.start()),
+        class: named.unit.class.word().to_owned(),
+        carried: named.unit.carried,
+        certificate: named.certificate.clone(),
+    }
 }
 
 /// The name of an object's file: its event, or what it is.

@@ -16,6 +16,7 @@
 //! # Map
 //! - `material`: what signatures were judged with; `object`: what an object shows by itself; `closed`: what an interval
 //!   is proven by; `facts`: what the pages tell; `briefs`: brief receipts against originals
+//! - `disposals`: what was disposed of, with its certificates
 //! - `nothing`: that nothing is held; `completion`: what closings add to a package given before them
 //! - `checks`: the answers; `files`: what lies in the package; `package`: the whole
 
@@ -23,6 +24,7 @@ mod briefs;
 mod checks;
 mod closed;
 mod completion;
+mod disposals;
 mod facts;
 mod files;
 mod material;
@@ -31,6 +33,7 @@ mod object;
 mod package;
 
 pub use completion::{COMPLETED_RECORDS_MAX, Completed, Incomplete};
+pub use disposals::DisposedOf;
 pub use nothing::NothingHeld;
 pub use package::{Given, Prepared, Reissuer, Wanted};
 

@@ -4,6 +4,7 @@
 //! assenza.txt              what it says, and what it does not, in words
 //! proof/assenza.json       who asked, what, under which act (formats, `absence::Head`)
 //! proof/assenza-001.jsonl  an interval a line, in order: proof of its closing, a map proof for each class
+//! proof/scarto/…           certificates of what of these intervals was disposed of
 //! META-INF/…               manifest, signature, time-stamp
 //! ```
 //!
@@ -12,11 +13,13 @@
 //! 2. Memory holds the lines of one file: thirty intervals, none of which has a record to show.
 
 use super::ReissueError;
+use super::disposals::{self, Certificates};
 use super::package::{Reissuer, Wanted, extension};
 use crate::desk::{Asked, DeskError, Nothing, Reach};
 use ceralacca_evidence::asic::{ContainerWriter, Form, Part};
 use ceralacca_evidence::cades::{self, Content};
 use ceralacca_formats::absence::{Follower, Head, Told};
+use ceralacca_formats::disposed::NamedUnit;
 use ceralacca_formats::id::{LeafIndex, UtcMillis};
 use ceralacca_pages::model::Language;
 use std::io::Write;
@@ -33,6 +36,7 @@ pub struct NothingHeld<'a> {
     head: Head,
     language: Language,
     form: Form,
+    certificates: Certificates,
     /// How far it reaches.
     pub reach: Reach,
 }
@@ -61,6 +65,9 @@ impl<'a> NothingHeld<'a> {
         }
         let demand = &wanted.demand;
         let parts = asked.intervals().div_ceil(INTERVALS_A_FILE);
+        // Beside words, head, mimetype, manifest and signature.
+        let used = parts.saturating_add(8);
+        let certificates = Certificates::of(desk, &reach.disposed, used)?;
         let head = Head {
             origin: desk.checkpoint()?.origin().clone(),
             identificativo: asked.identificativo().into(),
@@ -81,6 +88,7 @@ impl<'a> NothingHeld<'a> {
             head,
             language: wanted.language,
             form: wanted.form,
+            certificates,
             reach,
         })
     }
@@ -88,6 +96,11 @@ impl<'a> NothingHeld<'a> {
     /// The name of the file, with its extension.
     pub fn file_name(&self) -> String {
         format!("assenza-{}.{}", self.head.disclosure, extension(self.form))
+    }
+
+    /// What of the intervals is gone, with its certificates.
+    pub fn disposed(&self) -> &[NamedUnit] {
+        &self.certificates.units
     }
 
     /// The custody leaf that records it.
@@ -126,6 +139,7 @@ impl<'a> NothingHeld<'a> {
             let name = format!("proof/assenza-{part:03}.jsonl");
             writer.add(Part::of(&name, "application/json", lines.as_bytes()))?;
         }
+        disposals::add_to(&mut writer, &self.certificates.files)?;
         let authorities = self.reissuer.authorities;
         let (signer, stamper) = (&*authorities.signer, &*authorities.stamper);
         writer.sign(|manifest| {
@@ -140,19 +154,6 @@ impl<'a> NothingHeld<'a> {
         self.reissuer.desk.absence(&self.asked, place)
     }
 
-    /// In which capacity it was asked, in the language of the words.
-    fn capacity(&self) -> &'static str {
-        match (head_word(&self.head), self.language) {
-            ("holder", Language::It) => "titolare",
-            ("court", Language::It) => "autorita' giudiziaria",
-            ("authority", Language::It) => "autorita' di vigilanza",
-            ("holder", Language::En) => "holder",
-            ("court", Language::En) => "court",
-            ("authority", Language::En) => "authority",
-            _ => "-",
-        }
-    }
-
     /// What it says, in words. It says of the archive, never of the world (evidence.md J).
     fn words(&self) -> String {
         let (head, reach) = (&self.head, &self.reach);
@@ -162,12 +163,12 @@ impl<'a> NothingHeld<'a> {
         let utc = |at: UtcMillis| super::facts::instant(at).rfc3339();
         let (since, until) = reach.proven.unwrap_or_default();
         let (since, until) = (utc(since), utc(until));
-        let gone = reach.disposed.iter();
-        let gone: Vec<String> = gone
-            .map(|(interval, class)| format!("{} / {class}", utc(interval.start())))
-            .collect();
+        let gone = self.disposed();
+        let certificates = disposals::certificates(gone, self.language);
         let (id, origin) = (text(&head.identificativo), &head.origin);
-        let (requester, capacity) = (text(&head.requester), self.capacity());
+        let capacity =
+            disposals::capacity(head.capacity.to_str().unwrap_or_default(), self.language);
+        let requester = text(&head.requester);
         let (act, purpose) = (text(&head.act), text(&head.purpose));
         let (made, leaf) = (utc(head.made), head.disclosure);
         let (intervals, closed) = (reach.intervals, reach.closed);
@@ -188,8 +189,7 @@ impl<'a> NothingHeld<'a> {
                 );
                 if !gone.is_empty() {
                     words += &format!(
-                        "Scartati a termine, per i quali nulla si puo' dire (intervallo / classe):\n  {}\n\n",
-                        gone.join("\n  ")
+                        "Scartati a termine, per i quali nulla si puo' dire (intervallo / classe: certificato):\n{certificates}\n"
                     );
                 }
                 if closed < intervals {
@@ -218,8 +218,7 @@ impl<'a> NothingHeld<'a> {
                 );
                 if !gone.is_empty() {
                     words += &format!(
-                        "Disposed of at their term, of which nothing can be said (interval / class):\n  {}\n\n",
-                        gone.join("\n  ")
+                        "Disposed of at their term, of which nothing can be said (interval / class: certificate):\n{certificates}\n"
                     );
                 }
                 if closed < intervals {
@@ -235,8 +234,4 @@ impl<'a> NothingHeld<'a> {
             }
         }
     }
-}
-
-fn head_word(head: &Head) -> &str {
-    head.capacity.to_str().unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use super::checks::Case;
 use super::closed::{Interval, Intervals};
+use super::disposals::{Certificates, DisposedOf};
 use super::facts::{self, Item, instant};
 use super::files::{self, File, Octets};
 use super::material::{self, Sets};
@@ -16,7 +17,9 @@ use ceralacca_evidence::asic::{ContainerWriter, Form, Part};
 use ceralacca_evidence::cades::{self, Content};
 use ceralacca_evidence::pindex::AgentName;
 use ceralacca_formats::checkpoint::Checkpoint;
+use ceralacca_formats::disposed::NamedUnit;
 use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
+use ceralacca_formats::leaf::Class;
 use ceralacca_formats::note::VerifierKey;
 use ceralacca_formats::rotation::KeyChain;
 use ceralacca_formats::tree::LeafHash;
@@ -33,6 +36,10 @@ use std::io::Write;
 /// Names of what the reader has from another source, as the commands have them.
 pub(super) const ROOTS: &str = "roots.pem";
 pub(super) const LOG_KEY: &str = "log.vkey";
+
+/// Files beside those that are gathered: pages, report, commands, mimetype, manifest and signature; and room for what
+/// completes the package.
+const OTHER_FILES: usize = 16;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -70,6 +77,8 @@ pub enum Given<'a> {
     Package(Box<Prepared<'a>>),
     /// That nothing is held, proven.
     Nothing(Box<NothingHeld<'a>>),
+    /// That nothing is held, and what was disposed of of what was asked for.
+    Disposed(Box<DisposedOf<'a>>),
 }
 
 /// A package, ready to be written. Its disclosure is recorded.
@@ -82,6 +91,8 @@ pub struct Prepared<'a> {
     form: Form,
     as_folder: bool,
     made: UtcMillis,
+    /// What was disposed of of all that was asked for.
+    disposed: Vec<NamedUnit>,
     /// What the pages say.
     pub report: Report,
     /// The name of the file, with its extension, or of the folder.
@@ -121,6 +132,10 @@ impl<'a> Reissuer<'a> {
             Found::Nothing(nothing) => {
                 let nothing = NothingHeld::of(self, wanted, nothing)?;
                 Ok(Given::Nothing(Box::new(nothing)))
+            }
+            Found::Disposed(gone) => {
+                let gone = DisposedOf::of(self, wanted, &gone)?;
+                Ok(Given::Disposed(Box::new(gone)))
             }
         }
     }
@@ -181,10 +196,11 @@ impl<'a> Reissuer<'a> {
             form: wanted.form,
             as_folder: wanted.as_folder,
             made,
+            disposed: Vec::new(),
             name,
             report,
         };
-        prepared.gather(&intervals)?;
+        prepared.gather(&intervals, &disclosed.gone)?;
         prepared.tell(wanted)?;
         Ok(prepared)
     }
@@ -321,6 +337,7 @@ impl<'a> Reissuer<'a> {
             anchor: items
                 .first()
                 .and_then(|item| anchor(item, intervals, shown)),
+            disposed: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -361,8 +378,17 @@ impl Prepared<'_> {
         self.report.seal == Seal::Sealed
     }
 
+    /// What of the time asked of, or of the objects of its records, was disposed of.
+    pub fn disposed(&self) -> &[NamedUnit] {
+        &self.disposed
+    }
+
     /// Files and evidence records, all but the pages.
-    fn gather(&mut self, intervals: &BTreeMap<IntervalId, Interval>) -> Result<(), ReissueError> {
+    fn gather(
+        &mut self,
+        intervals: &BTreeMap<IntervalId, Interval>,
+        gone: &[(IntervalId, Class)],
+    ) -> Result<(), ReissueError> {
         for (place, item) in self.items.iter().enumerate() {
             files::of_item(place, item, &mut self.files);
             let record = item.archived.object.as_ref();
@@ -387,6 +413,12 @@ impl Prepared<'_> {
         let reader = (desk.engine(), desk.published());
         material::files(reader, desk.checkpoint()?, &self.items, &mut self.files)?;
         self.files.push(files::program());
+        let records = self.records.len().saturating_mul(2);
+        let used = self.files.len().saturating_add(records);
+        let certificates = Certificates::of(desk, gone, used.saturating_add(OTHER_FILES))?;
+        self.files.extend(certificates.files);
+        self.report.disposed = certificates.units.iter().map(facts::disposed).collect();
+        self.disposed = certificates.units;
         self.report.files = self.files.iter().map(File::listed).collect();
         Ok(())
     }
@@ -470,7 +502,7 @@ impl Prepared<'_> {
         });
         let objects: Vec<_> = objects.collect();
         let tokens = self.report.intervals.iter().flat_map(|i| &i.tokens);
-        let tokens: Vec<_> = tokens
+        let mut tokens: Vec<_> = tokens
             .filter_map(|token| {
                 Some(TokenFile {
                     token: token.file.clone()?,
@@ -478,6 +510,17 @@ impl Prepared<'_> {
                 })
             })
             .collect();
+        let of_disposals = self.report.disposed.iter();
+        let certificates: Vec<String> = of_disposals
+            .filter_map(|unit| unit.certificate.clone())
+            .collect();
+        tokens.extend(certificates.iter().filter_map(|certificate| {
+            let stem = certificate.strip_suffix(".p7m")?;
+            Some(TokenFile {
+                token: format!("{stem}.firma.tst"),
+                covers: format!("{stem}.firma"),
+            })
+        }));
         let proofs = self.items.iter().flat_map(|item| {
             item.proofs.iter().map(|(stem, proof)| ProofFile {
                 leaf: proof.index.get(),
@@ -498,6 +541,7 @@ impl Prepared<'_> {
             files: &listed,
             objects: &objects,
             tokens: &tokens,
+            certificates: &certificates,
             proofs: &proofs,
             signatures: 1,
             is_development: !self.report.development.is_empty(),

@@ -61,16 +61,17 @@ texts! {
     qr_note
     request requester capacity_label act purpose asked_at disclosure
     records record_of records_note event event_time ingest_time proven_time provider leaf leaf_hash sha256 blake3
-    bytes object object_handed_out object_trace_only object_disposed interval
+    bytes object object_handed_out object_trace_only object_disposed object_erased object_isolated interval
     signature signature_none verdict signer issuer serial algorithm validity material
     grounds judged_at reproduced not_reproduced log_key certificate
     checks checks_note number check_head outcome_label answer whole_package leaf_one leaf_entry
     intervals interval_label interval_open origin tree_size root_hash covers authority
+    disposed disposed_note disposed_no_file class certificate_file
     files files_note name size role_label embedded_here not_embedded
     attestazione_opening attestazione_trace attestazione_not_receipt attestazione_table attestazione_seal
     outcomes steps_on_record
     readme_title readme_intro readme_pending readme_development readme_need readme_unpack readme_digests
-    readme_signature readme_manifest readme_token readme_object readme_object_lf readme_proof readme_expect
+    readme_signature readme_manifest readme_token readme_object readme_object_lf readme_certificate readme_proof readme_expect
     readme_meaning
 }
 

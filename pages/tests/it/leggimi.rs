@@ -105,6 +105,7 @@ fn package(folder: &Path, language: Language) -> String {
             token: "proof/checkpoint.tst".to_owned(),
             covers: "proof/checkpoint.note".to_owned(),
         }],
+        certificates: &[],
         proofs: &[ProofFile {
             leaf: 1,
             proof: "proof/record.tlog-proof".to_owned(),
@@ -228,6 +229,7 @@ fn a_name_that_a_shell_would_read_otherwise_makes_no_command() {
             files: &files,
             objects: &[],
             tokens: &[],
+            certificates: &[],
             proofs: &[],
             signatures: 1,
             is_development: false,

@@ -3,7 +3,7 @@
 use crate::sample::{self, report};
 use crate::tools::{found, run};
 use ceralacca_pages::model::{
-    Check, CheckId, Checks, Kind, Language, Outcome, Reason, Report, Seal,
+    Check, CheckId, Checks, Disposed, Kind, Language, Object, Outcome, Reason, Report, Seal,
 };
 use ceralacca_pages::{EMBEDDED_BYTES_MAX, Embedded, Relation, attestazione, relazione};
 use std::path::{Path, PathBuf};
@@ -383,6 +383,73 @@ fn the_chain_of_time_and_the_state_of_the_signature_stand_in_the_pages() {
         1,
         "{text}"
     );
+}
+
+#[test]
+fn why_an_object_is_not_there_and_what_was_disposed_of_stand_in_the_pages() {
+    if !found(&["pdftotext"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut report = report(Kind::Duplicato, Language::It);
+    let start = report.intervals[0].start;
+    for (record, object) in report.records.iter_mut().skip(1).zip([
+        Object::Disposed,
+        Object::Erased { leaf: 4711 },
+        Object::Isolated,
+    ]) {
+        record.object = object;
+    }
+    let unit = |class: &str, certificate: Option<&str>| Disposed {
+        interval: start,
+        class: class.to_owned(),
+        carried: 0,
+        certificate: certificate.map(str::to_owned),
+    };
+    report.disposed = vec![
+        unit("receipt", Some("proof/scarto/1773273600000-receipt.p7m")),
+        unit("content", None),
+    ];
+    let json = report.to_json().unwrap();
+    assert_eq!(Report::from_json(&json).unwrap(), report);
+    for (language, facts) in [
+        (
+            Language::It,
+            [
+                "scartato alla scadenza del termine",
+                "cancellato singolarmente, come dice la foglia 4711",
+                "isolato e non consegnato",
+                "Scarti",
+                "proof/scarto/1773273600000-receipt.p7m",
+                "a richiesta",
+            ],
+        ),
+        (
+            Language::En,
+            [
+                "disposed of at the end of its term",
+                "erased singly, as leaf 4711 says",
+                "isolated and not handed out",
+                "Disposals",
+                "proof/scarto/1773273600000-receipt.p7m",
+                "on request",
+            ],
+        ),
+    ] {
+        report.language = language;
+        let pdf = relazione(&report, Vec::new()).unwrap();
+        let path = written(folder.path(), "scarti.pdf", &pdf);
+        let (ok, text) = run(Command::new("pdftotext").arg(&path).arg("-"));
+        assert!(ok, "{text}");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for fact in facts {
+            assert!(text.contains(fact), "{fact}\n{text}");
+        }
+    }
+    report.disposed.clear();
+    let pdf = relazione(&report, Vec::new()).unwrap();
+    let path = written(folder.path(), "senza.pdf", &pdf);
+    assert!(!words(&path).contains("Disposals"), "no empty chapter");
 }
 
 #[test]

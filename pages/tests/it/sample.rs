@@ -271,6 +271,7 @@ pub fn report(kind: Kind, language: Language) -> Report {
         intervals: vec![interval],
         checks: checks(),
         anchor: Some(anchor),
+        disposed: Vec::new(),
         files: vec![
             PackageFile {
                 name: "accettazione.eml".to_owned(),

@@ -5,9 +5,10 @@ use crate::api::patient::Patient;
 use crate::api::v1::get_package_response::Part;
 use crate::api::{CHUNK_BYTES, Service, TERM_BYTES_MAX, status, v1};
 use crate::desk::{Choice, Demand, SearchQuery};
-use crate::reissue::{Given, NothingHeld, Prepared, Wanted};
+use crate::reissue::{DisposedOf, Given, NothingHeld, Prepared, Wanted};
 use bytes::Bytes;
 use ceralacca_evidence::asic::{FileName, Form};
+use ceralacca_formats::disposed::NamedUnit;
 use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::metadata::Field;
 use ceralacca_pages::model::{Capacity, Language};
@@ -155,6 +156,7 @@ pub(super) fn give(
     let first = match &given {
         Given::Package(prepared) => Part::Head(head(prepared)),
         Given::Nothing(nothing) => Part::Nothing(nothing_head(nothing)),
+        Given::Disposed(gone) => Part::Disposed(disposed_head(gone)),
     };
     if !sender.send(part(first)) {
         return Err(status::idle());
@@ -166,6 +168,7 @@ pub(super) fn give(
     let sent = match &given {
         Given::Package(prepared) => prepared.write(sending),
         Given::Nothing(nothing) => nothing.write(sending),
+        Given::Disposed(gone) => gone.write(sending),
     };
     let sent = sent.map_err(status::reissue)?;
     sent.finish().map_err(|_| status::idle())
@@ -174,20 +177,33 @@ pub(super) fn give(
 fn nothing_head(nothing: &NothingHeld<'_>) -> v1::NothingHead {
     let reach = &nothing.reach;
     let (from, until) = reach.proven.unwrap_or_default();
-    let disposed = reach.disposed.iter();
-    let disposed = disposed.map(|(interval, class)| v1::DisposedUnit {
-        interval_ms: interval.get(),
-        class: class.word().to_owned(),
-    });
     v1::NothingHead {
         file_name: nothing.file_name(),
         intervals: reach.intervals,
         closed: reach.closed,
         proven_from_ms: from.get(),
         proven_until_ms: until.get(),
-        disposed: disposed.collect(),
+        disposed: nothing.disposed().iter().map(disposed_unit).collect(),
         disclosure_leaf: nothing.disclosure().get(),
         development: nothing.is_development(),
+    }
+}
+
+fn disposed_head(gone: &DisposedOf<'_>) -> v1::DisposedHead {
+    v1::DisposedHead {
+        file_name: gone.file_name(),
+        disposed: gone.units().iter().map(disposed_unit).collect(),
+        disclosure_leaf: gone.disclosure().get(),
+        development: gone.is_development(),
+    }
+}
+
+fn disposed_unit(named: &NamedUnit) -> v1::DisposedUnit {
+    v1::DisposedUnit {
+        interval_ms: named.unit.interval.get(),
+        class: named.unit.class.word().to_owned(),
+        carried: named.unit.carried,
+        certificate: named.certificate.clone().unwrap_or_default(),
     }
 }
 
@@ -209,6 +225,7 @@ fn head(prepared: &Prepared<'_>) -> v1::PackageHead {
         sealed: prepared.is_sealed(),
         disclosure_leaf: prepared.report.request.disclosure_leaf.unwrap_or_default(),
         development: !prepared.report.development.is_empty(),
+        disposed: prepared.disposed().iter().map(disposed_unit).collect(),
     }
 }
 

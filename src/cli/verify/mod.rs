@@ -10,6 +10,7 @@
 mod absence;
 mod anchors;
 mod closings;
+mod disposals;
 mod folder;
 mod package;
 mod parts;
@@ -29,8 +30,17 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+const HELP: &str = "\
+Status 0: verified: nothing failed, and all on which the rest stands was checked. 1: not verified: something failed, or
+the roots or the log's key are missing; of a package every part that failed is named. 2: it cannot be read, or an option
+is wrong: one line on standard error says which.
+
+--json of a package: verified, failed, not_checked (counts), italian and english (the final sentence), checks: a tree of
+part, outcome (ok, FAILED, not checked), why, checks.";
+
 /// What `verify` is told.
 #[derive(clap::Args)]
+#[command(after_help = HELP)]
 pub struct Arguments {
     /// A proof file (.tlog-proof), or a package: .asice, .zip, or its folder
     #[arg(value_name = "FILE")]

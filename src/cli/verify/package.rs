@@ -7,6 +7,7 @@
 
 use super::absence;
 use super::anchors::Anchors;
+use super::disposals;
 use super::folder::Folder;
 use super::parts::Parts;
 use super::tree::{Node, Outcome};
@@ -163,20 +164,9 @@ fn checks(
                 .collect(),
         ),
     };
-    if absence::is_one(files) {
-        let mut children = vec![container];
-        let parts = Parts {
-            files: &mut *files,
-            verified: &verified,
-            anchors,
-            keys,
-        };
-        children.extend(parts.signatures());
-        children.extend(absence::checks(files, keys)?);
-        return Ok(Node::group(name, children));
-    }
+    let (is_absence, is_disposed) = (absence::is_one(files), disposals::is_one(files));
     let mut parts = Parts {
-        files,
+        files: &mut *files,
         verified: &verified,
         anchors,
         keys,
@@ -184,6 +174,15 @@ fn checks(
     let mut children = vec![container];
     children.extend(parts.signatures());
     children.extend(parts.tokens()?);
+    children.extend(parts.certificates()?);
+    if is_disposed {
+        children.push(parts.disposed_head()?);
+        return Ok(Node::group(name, children));
+    }
+    if is_absence {
+        children.extend(absence::checks(files, keys)?);
+        return Ok(Node::group(name, children));
+    }
     children.extend(parts.evidence_records()?);
     children.extend(parts.records()?);
     children.extend(parts.closings()?);

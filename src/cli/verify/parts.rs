@@ -318,6 +318,12 @@ impl Parts<'_> {
         })
     }
 
+    pub(super) fn named_in(&self, folder: &str, end: &str) -> Vec<String> {
+        let mut names = self.named(end);
+        names.retain(|name| name.starts_with(folder));
+        names
+    }
+
     pub(super) fn named(&self, end: &str) -> Vec<String> {
         let names = self.files.names().into_iter();
         names.filter(|name| name.ends_with(end)).collect()
@@ -360,6 +366,7 @@ fn file_of(report: &Report, proof: &ProofFile) -> Option<String> {
         return match &record.object {
             Object::HandedOut { file } => Some(file.clone()),
             Object::TraceOnly | Object::Disposed => None,
+            Object::Erased { .. } | Object::Isolated => None,
         };
     }
     let signatures = report.records.iter().filter_map(|r| r.signature.as_ref());

@@ -11,7 +11,7 @@ mod time;
 
 use super::closed::Interval;
 use super::facts::Item;
-use crate::desk::Demand;
+use crate::desk::{Absent, Demand};
 use ceralacca_formats::id::IntervalId;
 use ceralacca_pages::model::{Check, CheckId, Checks, Datum, Instant, Outcome, Reason};
 use std::collections::BTreeMap;
@@ -161,13 +161,10 @@ impl Case<'_> {
 
 /// Why an object is not at hand.
 fn not_held(item: &Item) -> Reason {
-    let is_promised = item
-        .archived
-        .facts
-        .as_ref()
-        .is_some_and(|f| f.companion().is_some());
-    match is_promised {
-        true => Reason::Disposed,
-        false => Reason::TraceOnly,
+    match item.archived.absent {
+        None => Reason::TraceOnly,
+        Some(Absent::Disposed { .. }) => Reason::Disposed,
+        Some(Absent::Erased(_)) => Reason::Erased,
+        Some(Absent::Isolated) => Reason::Isolated,
     }
 }

@@ -54,7 +54,7 @@ struct Base {
 }
 
 /// Receipts for a month; all else as the law has it.
-fn rules() -> DisposalRules {
+pub fn rules() -> DisposalRules {
     let month = Term::of_months(1).unwrap();
     DisposalRules {
         policy: Policy::default()
@@ -160,7 +160,7 @@ fn base() -> &'static Base {
     BASE.get_or_init(|| make(StoreKind::Production, DAYS))
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

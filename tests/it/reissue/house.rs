@@ -22,34 +22,59 @@ pub(super) struct House {
     pub(super) folder: tempfile::TempDir,
 }
 
+/// Providers whose messages go into an archive at [`START_MS`].
+pub(super) fn postal() -> Postal {
+    let start = START_MS as i64 - HOUR_MS as i64;
+    Postal::new(&PkiOptions::with_keys(Keys::P256), start).unwrap()
+}
+
+/// A transaction, judged and archived.
+pub(super) fn fill(log: &Log, postal: &Postal) -> Transaction {
+    let anchor = Item::held(What::Anchor, postal.pki().root_der().to_vec());
+    log.judge_with(&Bundle::new(vec![Arc::new(anchor)]).unwrap())
+        .unwrap();
+    let transaction = delivered(postal);
+    for message in &transaction.messages {
+        let submission = ingest(log).object(message.bytes.clone(), Declared::default(), None);
+        ingest(log).record(submission.unwrap()).unwrap();
+    }
+    transaction
+}
+
 impl House {
     /// With a transaction in the open interval.
     pub(super) fn new() -> Self {
         let clock = MovableClock::at(START_MS);
         let sealing = Sealing::new(&clock, true);
-        let mut settings = settings(&clock);
-        settings.authorities = Some(sealing.authorities());
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        let directory = Archive::directory_of(&data, &log_id());
+        let directory = Archive::directory_of(&folder.path().join("data"), &log_id());
         std::fs::create_dir_all(directory.parent().unwrap()).unwrap();
-        let key = archive::init(&directory, &log_id(), &origin(), &master(), &settings).unwrap();
-        let archive = Archive::open(&data, &[log_id()], &master(), &settings).unwrap();
-        let archive = Arc::new(archive);
-        let start = START_MS as i64 - HOUR_MS as i64;
-        let postal = Postal::new(&PkiOptions::with_keys(Keys::P256), start).unwrap();
-        let log = archive.log(&log_id()).unwrap();
-        let anchor = Item::held(What::Anchor, postal.pki().root_der().to_vec());
-        log.judge_with(&Bundle::new(vec![Arc::new(anchor)]).unwrap())
-            .unwrap();
-        let transaction = delivered(&postal);
-        for message in &transaction.messages {
-            let submission = ingest(log).object(message.bytes.clone(), Declared::default(), None);
-            ingest(log).record(submission.unwrap()).unwrap();
-        }
+        let settings = settings(&clock);
+        archive::init(&directory, &log_id(), &origin(), &master(), &settings).unwrap();
+        let log = Log::open(&directory, &master(), &settings).unwrap();
+        let postal = postal();
+        let transaction = fill(&log, &postal);
+        log.stop().unwrap();
+        drop(log);
         let roots = sealing.root_pem() + &postal.pki().root_pem();
         std::fs::write(folder.path().join("roots.pem"), roots).unwrap();
-        std::fs::write(folder.path().join("log.vkey"), key.to_string()).unwrap();
+        Self::serve(folder, clock, sealing, transaction)
+    }
+
+    /// Serves the archive below `data` of a folder that has `roots.pem`.
+    pub(super) fn serve(
+        folder: tempfile::TempDir,
+        clock: Arc<MovableClock>,
+        sealing: Sealing,
+        transaction: Transaction,
+    ) -> Self {
+        let mut settings = settings(&clock);
+        settings.authorities = Some(sealing.authorities());
+        let data = folder.path().join("data");
+        let archive = Archive::open(&data, &[log_id()], &master(), &settings).unwrap();
+        let archive = Arc::new(archive);
+        let key = archive.log(&log_id()).unwrap().verifier().to_string();
+        std::fs::write(folder.path().join("log.vkey"), key).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(2).enable_all().build().unwrap();
         let service = Service::new(

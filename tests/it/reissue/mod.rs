@@ -6,6 +6,7 @@ mod completed;
 mod court;
 mod flips;
 mod forged;
+mod gone;
 mod house;
 mod leggimi;
 mod nothing;
