@@ -22,7 +22,7 @@ use ceralacca_formats::leaf::Class;
 use ceralacca_formats::note::{NoteError, NoteSigner, VerifierKey};
 use ceralacca_formats::rotation::{KeyChain, ROTATIONS_MAX, RotationFlaw};
 use ceralacca_formats::secret::{
-    ClassSecret, LogKey, MasterKey, RecordNonce, SecretUse, SigningSeed, Subkeys,
+    ClassSecret, IssueTag, LogKey, MasterKey, RecordNonce, SecretUse, SigningSeed, Subkeys,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -196,6 +196,15 @@ impl Keyring {
     /// SHA-256 of the log's origin, as encryption binds it.
     pub fn origin_sha256(&self) -> Sha256 {
         self.origin_sha256
+    }
+
+    /// The tag of a package of this log ([`LogKey::issue_tag`]).
+    pub fn issue_tag<'a>(
+        &self,
+        certificates: &Sha256,
+        files: impl Iterator<Item = (&'a str, Sha256)>,
+    ) -> IssueTag {
+        self.log_key.issue_tag(certificates, files)
     }
 
     /// Encrypts who did an act, and why, under the log key: it outlives what the act was about.

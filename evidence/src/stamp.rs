@@ -78,6 +78,11 @@ pub trait Stamper: Send + Sync {
         vec![self.stamp(imprint)]
     }
 
+    /// Roots, DER, in which the chains of its authorities end: what a token that it gave before is verified under.
+    fn anchors(&self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
     /// Whether nothing but the embedded development authority is configured.
     fn is_development(&self) -> bool;
 }

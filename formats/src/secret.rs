@@ -16,7 +16,7 @@
 //! 3. A nonce belongs to one record and one encryption; a re-encryption draws another.
 //! 4. Secrets redact their `Debug` and are wiped when dropped.
 
-use crate::digest::{derive, keyed};
+use crate::digest::{Sha256, derive, keyed};
 use crate::leaf::{Class, Opening};
 use crate::metadata::Field;
 use std::fmt;
@@ -93,6 +93,11 @@ impl RecordNonce {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Token(pub [u8; TOKEN_BYTES]);
 
+/// A keyed digest of all files of a package and of the certificates that seal it: by it a log knows again what it gave
+/// out, whoever may have the key that seals. It proves nothing to anybody else.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct IssueTag(pub [u8; 32]);
+
 /// A full keyed digest of a client's idempotency key.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ClientKeyDigest(pub [u8; 32]);
@@ -105,6 +110,7 @@ const CONTEXT_FILE: &str = "ceralacca v1 class secret: file";
 const CONTEXT_IDEMPOTENCY: &str = "ceralacca v1 class secret: idempotency";
 const CONTEXT_LOG_KEY_WRAP: &str = "ceralacca v1 master key: log key wrap";
 const CONTEXT_SECRET_WRAP: &str = "ceralacca v1 log key: secret wrap";
+const CONTEXT_ISSUE: &str = "ceralacca v1 log key: issue";
 
 fn token_context(field: Field) -> &'static str {
     match field {
@@ -287,6 +293,29 @@ impl MasterKey {
 }
 
 impl LogKey {
+    /// The tag of a package: of the certificates that travel with its signature, and of its files in their order.
+    ///
+    /// ```text
+    /// BLAKE3 keyed( derive_key("ceralacca v1 log key: issue"), certificates 32 |
+    ///               for each file: length of its name u32 | name | SHA-256 32 )
+    /// certificates   SHA-256 of the SHA-256 of each, ascending, concatenated
+    /// ```
+    pub fn issue_tag<'a>(
+        &self,
+        certificates: &Sha256,
+        files: impl Iterator<Item = (&'a str, Sha256)>,
+    ) -> IssueTag {
+        let mut hasher = blake3::Hasher::new_keyed(&derive(CONTEXT_ISSUE, self.as_bytes()));
+        hasher.update(certificates.as_bytes());
+        for (name, sha256) in files {
+            let bytes = u32::try_from(name.len()).unwrap_or(u32::MAX);
+            hasher.update(&bytes.to_be_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(sha256.as_bytes());
+        }
+        IssueTag(*hasher.finalize().as_bytes())
+    }
+
     /// The single-use key that wraps one secret of the log, by the wrap's own nonce.
     pub(crate) fn wrap_key(&self, nonce: &RecordNonce) -> RecordKey {
         let subkey = derive(CONTEXT_SECRET_WRAP, self.as_bytes());
@@ -326,6 +355,36 @@ mod tests {
         ];
         let lines: Vec<String> = shown.iter().map(|(n, v)| format!("{n} {v}\n")).collect();
         assert_eq!(lines.concat(), include_str!("../vectors/derivation.txt"));
+    }
+
+    #[test]
+    fn the_tag_of_a_package_is_reproduced_and_belongs_to_its_files_and_its_certificate() {
+        let key = LogKey::from_bytes([2; 32]);
+        let (certificate, abc) = (Sha256::of(b"certificate"), Sha256::of(b"abc"));
+        let tag = |key: &LogKey, certificate: &Sha256, files: &[(&str, Sha256)]| {
+            key.issue_tag(certificate, files.iter().copied())
+        };
+        let files = [("001-accettazione.eml", abc), ("LEGGIMI.txt", abc)];
+        let own = tag(&key, &certificate, &files);
+        let line = format!("issue tag {}\n", hex::encode(own.0));
+        assert_eq!(line, include_str!("../vectors/issue-tag.txt"));
+        let others = [
+            tag(&LogKey::from_bytes([3; 32]), &certificate, &files),
+            tag(&key, &abc, &files),
+            tag(&key, &certificate, &files[..1]),
+            tag(&key, &certificate, &[files[1], files[0]]),
+            tag(
+                &key,
+                &certificate,
+                &[("001-accettazione.em", abc), files[1]],
+            ),
+            tag(
+                &key,
+                &certificate,
+                &[files[0], ("LEGGIMI.txt", certificate)],
+            ),
+        ];
+        assert!(others.iter().all(|other| *other != own));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use ceralacca_pec::tsp;
 use std::collections::BTreeMap;
 
 /// The longest file of a package that is taken along, in bytes.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+pub(super) const FILE_BYTES_MAX: u64 = 16 << 20;
 const CHECKPOINT: &str = "checkpoint";
 
 /// An interval whose package is complete.

@@ -2,13 +2,21 @@
 //! second manifest over all files of both. The first manifest and its signature stay what they were.
 //!
 //! # Invariants
-//! 1. What is signed again is what this log signed before: the earlier manifest must carry our own signature, and each
-//!    record is held against the leaf that it lists.
-//! 2. Only records that the permit covers are completed; that is recorded before anything leaves.
+//! 1. What is signed again is what this log gave out: the earlier manifest ends with our own tag over every file before
+//!    it and over the certificates of its signature (`issue`). The signature verifies, under those and no others; it has
+//!    a time-stamp of an authority that is ours; no octet of it is written otherwise than it must be. Whose key seals
+//!    now does not matter, nor who else has a key that sealed before.
+//! 2. Every record of the package is completed, or none: the manifest says which there are, and each is held against the
+//!    leaf that it lists.
+//! 3. Only records that the permit covers are completed; that is recorded before anything leaves.
+//! 4. What a client chooses and is signed: the name, form and language that the commands have; and of the earlier
+//!    signature what its signer alone does not settle: which of two ECDSA twins it is, and another time-stamp of our
+//!    authorities.
 
 use super::ReissueError;
-use super::closed::{Closed, Interval, Intervals};
+use super::closed::{Closed, FILE_BYTES_MAX, Interval, Intervals};
 use super::files::{self, File, Octets};
+use super::issue;
 use super::package::{LOG_KEY, ROOTS, Reissuer, of_package};
 use crate::desk::{DeskError, PACKAGE_RECORDS_MAX, Shown};
 use crate::seal::EvidenceGroup;
@@ -19,12 +27,15 @@ use ceralacca_formats::id::{IntervalId, LeafIndex};
 use ceralacca_formats::proof::ProofFile;
 use ceralacca_pages::model::Language;
 use ceralacca_pages::{Package, ProofFile as ProofName, TokenFile, leggimi};
-use ceralacca_pec::cades as signatures;
-use ceralacca_pec::judge::{Material, Trust};
-use std::collections::BTreeMap;
+use ceralacca_pec::exact;
+use ceralacca_pec::judge::{self, Material, Trust};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most records of a package, and the trace records of their facts.
 pub const COMPLETED_RECORDS_MAX: usize = 2 * PACKAGE_RECORDS_MAX;
+
+/// Closings whose authorities are known, back from the last record's: a package is completed within days.
+const CLOSINGS_MAX: usize = 16;
 
 /// A package that lacks the seal of some of its intervals.
 #[derive(Clone, Debug)]
@@ -61,6 +72,32 @@ struct Gathered {
     proofs: Vec<(String, ProofFile)>,
 }
 
+/// How many manifests over signatures there are.
+fn manifests(addition: &Addition) -> usize {
+    let names = addition.names();
+    let manifests = names.filter(|name| name.starts_with("META-INF/ASiCManifest"));
+    manifests.count()
+}
+
+/// That the records named are all that the package has, each once: what is said of the seal is of all of them.
+fn every_record(addition: &Addition, named: &[(String, LeafIndex)]) -> Result<(), ReissueError> {
+    let is_record = |stem: &str| {
+        let number = stem.strip_prefix("proof/").unwrap_or_default();
+        let number = number.strip_suffix(".facts").unwrap_or(number);
+        !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    let stems = addition.names();
+    let stems = stems.filter_map(|name| name.strip_suffix(".leaf.bin"));
+    let there: BTreeSet<&str> = stems.filter(|stem| is_record(stem)).collect();
+    let given: BTreeSet<&str> = named.iter().map(|(stem, _)| stem.as_str()).collect();
+    match given.len() == named.len() && given == there {
+        true => Ok(()),
+        false => Err(ReissueError::OtherManifest(
+            "the records named are not all that it has, each once",
+        )),
+    }
+}
+
 impl Reissuer<'_> {
     /// What the closings added since.
     ///
@@ -69,6 +106,7 @@ impl Reissuer<'_> {
     /// [`ReissueError::Complete`] where nothing is missing.
     pub fn complete(&self, asked: &Incomplete) -> Result<Completed, ReissueError> {
         let mut addition = self.own(asked)?;
+        every_record(&addition, &asked.records)?;
         let mut shown = Vec::with_capacity(asked.records.len());
         let indexes: Vec<LeafIndex> = asked.records.iter().map(|(_, index)| *index).collect();
         let signature = Sha256::of(&asked.signature);
@@ -123,33 +161,91 @@ impl Reissuer<'_> {
         })
     }
 
-    /// The package, where its last signature is our own.
+    /// The package, where this log gave it out and nothing of it was altered since.
     fn own(&self, asked: &Incomplete) -> Result<Addition, ReissueError> {
         let addition = Addition::after(&asked.manifest, &asked.signature);
         let addition = addition.map_err(|error| match error {
             AsicError::Io(_) => ReissueError::Container(error),
             _ => ReissueError::OtherManifest("it is no manifest as this log writes them"),
         })?;
-        let signer = &*self.authorities.signer;
-        let mut anchors = signer.chain().to_vec();
-        anchors.push(signer.certificate().to_vec());
-        let material = Material {
-            anchors,
-            ..Material::default()
+        let certificates = judge::cms::certificates(&asked.signature);
+        if !self.is_tagged(&addition, &certificates) {
+            return Err(ReissueError::OtherManifest(
+                "this log did not give it out: ask for a new package",
+            ));
+        }
+        let trust = |anchors| {
+            let material = Material {
+                anchors,
+                ..Material::default()
+            };
+            let refused = |_| ReissueError::OtherManifest("a certificate in it cannot be read");
+            Trust::new(material).map_err(refused)
         };
-        let other = |_| ReissueError::OtherManifest("the seal key has no chain");
-        let trust = Trust::new(material).map_err(other)?;
-        let now = i64::try_from(self.clock.wall().get()).unwrap_or(i64::MAX);
-        let found = signatures::verify(&asked.signature, Some(&asked.manifest), &trust, now);
-        let is_own = found.is_ok_and(|found| {
-            found.signer.sha256 == Sha256::of(signer.certificate()).as_bytes().as_slice()
-        });
-        match is_own {
-            true => Ok(addition),
-            false => Err(ReissueError::OtherManifest(
-                "its signature is not of the seal key in use: ask for a new package",
+        let anchors = self.stampers(asked)?;
+        let (seal, stamps) = (trust(certificates.clone())?, trust(anchors.clone())?);
+        let content = Some(asked.manifest.as_slice());
+        let now = self.clock.wall();
+        match cades::verify(&asked.signature, content, &seal, &stamps, now) {
+            Ok(found) if found.stamps.is_empty() => Err(ReissueError::OtherManifest(
+                "its signature has no time-stamp",
+            )),
+            Ok(_) => Ok(()),
+            Err(cades::VerifyError::Signature(_)) => Err(ReissueError::OtherManifest(
+                "its signature is not that of its manifest",
+            )),
+            Err(cades::VerifyError::Stamp(..)) => Err(ReissueError::OtherManifest(
+                "its time-stamp is of no authority that is asked here: ask for a new package",
+            )),
+        }?;
+        let all = trust(certificates.into_iter().chain(anchors).collect())?;
+        match exact::check(&asked.signature, &all) {
+            Ok(()) => Ok(addition),
+            Err(_) => Err(ReissueError::OtherManifest(
+                "its signature is not written as it was made",
             )),
         }
+    }
+
+    /// Roots of the authorities that stamp, and certificates of those that stamped the closings up to the records'.
+    fn stampers(&self, asked: &Incomplete) -> Result<Vec<Vec<u8>>, ReissueError> {
+        let state = self.desk.published();
+        let indexes = asked.records.iter().map(|(_, index)| *index);
+        let last = indexes.max().map(|index| state.interval_of(index));
+        let spans = state.spans.iter().rev();
+        let closed = spans.filter(|span| span.closed.is_some() && Some(span.id) <= last);
+        let mut anchors = self.authorities.stamper.anchors();
+        for span in closed.take(CLOSINGS_MAX) {
+            if let Some(package) = self.sealer.package(span.id)? {
+                anchors.extend(package.certificates()?);
+                let token = package.octets("checkpoint.tst", FILE_BYTES_MAX)?;
+                anchors.extend(judge::cms::certificates(&token));
+            }
+        }
+        anchors.sort_unstable();
+        anchors.dedup();
+        // Lists of revoked certificates are kept beside them.
+        anchors.retain(|der| {
+            let material = Material {
+                anchors: vec![der.clone()],
+                ..Material::default()
+            };
+            Trust::new(material).is_ok()
+        });
+        Ok(anchors)
+    }
+
+    /// Whether the last file that the manifest lists is our tag over all before it.
+    fn is_tagged(&self, addition: &Addition, certificates: &[Vec<u8>]) -> bool {
+        let files: Vec<_> = addition.digests().collect();
+        // After what it lists the manifest itself and its signature.
+        let [before @ .., (name, found), _, _] = files.as_slice() else {
+            return false;
+        };
+        let certificates = certificates.iter().map(Vec::as_slice);
+        let before = before.iter().copied();
+        let tag = issue::tag(self.desk.engine(), certificates, before);
+        *name == issue::name(manifests(addition)) && *found == Sha256::of(&tag)
     }
 
     /// The proof of a record under the checkpoint of its interval, and its evidence record.
@@ -226,9 +322,8 @@ impl Reissuer<'_> {
         is_sealed: bool,
         addition: &mut Addition,
     ) -> Result<(), ReissueError> {
-        let earlier = addition.names();
-        let manifests = earlier.filter(|name| name.starts_with("META-INF/ASiCManifest"));
-        let number = u16::try_from(manifests.count().saturating_add(1)).unwrap_or(u16::MAX);
+        let place = manifests(addition).saturating_add(1);
+        let number = u16::try_from(place).unwrap_or(u16::MAX);
         let text = self.commands(asked, gathered, is_sealed, number)?;
         for file in &gathered.files {
             if let Octets::Held(octets) = &file.octets {
@@ -241,6 +336,10 @@ impl Reissuer<'_> {
             let covers: Vec<&str> = covers.iter().map(String::as_str).collect();
             addition.evidence_record(&covers, ers)?;
         }
+        let signer = &*self.authorities.signer;
+        let certificates = issue::of_signer(signer);
+        let tag = issue::tag(self.desk.engine(), certificates, addition.digests());
+        addition.add(Part::of(&issue::name(place), issue::MEDIA_TYPE, &tag))?;
         Ok(())
     }
 

@@ -17,6 +17,7 @@
 //! - `material`: what signatures were judged with; `object`: what an object shows by itself; `closed`: what an interval
 //!   is proven by; `facts`: what the pages tell; `briefs`: brief receipts against originals
 //! - `disposals`: what was disposed of, with its certificates
+//! - `issue`: the tag by which a package is known again
 //! - `nothing`: that nothing is held; `completion`: what closings add to a package given before them
 //! - `checks`: the answers; `files`: what lies in the package; `package`: the whole
 
@@ -27,6 +28,7 @@ mod completion;
 mod disposals;
 mod facts;
 mod files;
+mod issue;
 mod material;
 mod nothing;
 mod object;

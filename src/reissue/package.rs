@@ -5,6 +5,7 @@ use super::closed::{Interval, Intervals};
 use super::disposals::{Certificates, DisposedOf};
 use super::facts::{self, Item, instant};
 use super::files::{self, File, Octets};
+use super::issue;
 use super::material::{self, Sets};
 use super::nothing::NothingHeld;
 use super::object::Examined;
@@ -583,6 +584,7 @@ impl Prepared<'_> {
         }
         let authorities = self.reissuer.authorities;
         let (signer, stamper) = (&*authorities.signer, &*authorities.stamper);
+        issue::add(self.reissuer.desk.engine(), signer, &mut writer)?;
         writer.sign(|manifest| {
             let content = Content::detached(manifest);
             let signed = cades::sign_stamped(content, self.made, signer, stamper);

@@ -148,11 +148,15 @@ enum Asked {
 }
 
 impl Asked {
-    fn name(&self) -> &str {
+    fn rules(&self) -> &Rules {
         match self {
-            Self::Remote(remote, _) => &remote.rules.authority,
-            Self::Embedded(_, rules) => &rules.authority,
+            Self::Remote(remote, _) => &remote.rules,
+            Self::Embedded(_, rules) => rules,
         }
+    }
+
+    fn name(&self) -> &str {
+        &self.rules().authority
     }
 }
 
@@ -290,6 +294,12 @@ impl Stamper for Client {
             })
         });
         each.collect()
+    }
+
+    fn anchors(&self) -> Vec<Vec<u8>> {
+        let each = self.authorities.iter();
+        each.flat_map(|asked| asked.rules().anchors().to_vec())
+            .collect()
     }
 
     fn is_development(&self) -> bool {

@@ -52,6 +52,10 @@ impl Stamper for TestTsa {
         Ok(checked.stamped)
     }
 
+    fn anchors(&self) -> Vec<Vec<u8>> {
+        self.rules.anchors().to_vec()
+    }
+
     fn is_development(&self) -> bool {
         !self.is_proven
     }
@@ -69,6 +73,10 @@ impl Stamper for Several {
 
     fn stamp_each(&self, imprint: &Imprint) -> Vec<Result<Stamped, StampError>> {
         self.0.iter().map(|one| one.stamp(imprint)).collect()
+    }
+
+    fn anchors(&self) -> Vec<Vec<u8>> {
+        self.0.iter().flat_map(|one| one.anchors()).collect()
     }
 
     fn is_development(&self) -> bool {
@@ -147,6 +155,15 @@ impl Sealing {
             process: process(),
             tolerance_ms: 60_000,
             file_bytes_max: 1 << 20,
+        }
+    }
+
+    /// The same seal, stamped by the authority of another.
+    pub fn stamped_by(self, other: &Self) -> Self {
+        Self {
+            tsa: Arc::clone(&other.tsa),
+            tsa_certificate: other.tsa_certificate.clone(),
+            ..self
         }
     }
 

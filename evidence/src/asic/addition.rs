@@ -86,6 +86,12 @@ impl Addition {
         Some(found.sha256)
     }
 
+    /// Names and digests of all files so far, in their order; those that were signed are followed by their manifest
+    /// and its signature.
+    pub fn digests(&self) -> impl Iterator<Item = (&str, Sha256)> {
+        self.book.digests()
+    }
+
     /// The names of all files so far.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.book.listed.iter().map(|file| file.name.as_str())

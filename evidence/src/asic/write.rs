@@ -6,6 +6,7 @@ use super::manifest::{CADES, ERS, Listed, Manifest, is_media_type};
 use super::name::FileName;
 use super::zip::{Entry, end};
 use super::{BYTES_MAX, FILES_MAX, MEDIA_TYPE};
+use ceralacca_formats::digest::Sha256;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
@@ -113,6 +114,11 @@ macro_rules! writer {
                 self.book.evidence_record(&mut self.$sink, covers, ers)
             }
 
+            /// Names and digests of all files written so far, in their order: what the next manifest lists.
+            pub fn digests(&self) -> impl Iterator<Item = (&str, Sha256)> {
+                self.book.digests()
+            }
+
             /// Lists everything written so far in a manifest, has exactly its octets signed, writes both. The
             /// signature is detached CAdES, DER.
             ///
@@ -194,6 +200,11 @@ pub(super) struct Book {
 }
 
 impl Book {
+    pub(super) fn digests(&self) -> impl Iterator<Item = (&str, Sha256)> {
+        let files = self.listed.iter();
+        files.map(|file| (file.name.as_str(), file.sha256))
+    }
+
     /// A file that was written before, known by what was signed of it.
     pub(super) fn known(&mut self, file: Listed) -> Result<(), AsicError> {
         if !self.folded.insert(file.name.folded()) {

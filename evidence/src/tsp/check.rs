@@ -11,6 +11,8 @@ use ceralacca_pec::tsp::{Accuracy, Answer, Failure, Refusal, Token};
 #[derive(Debug)]
 pub struct Rules {
     trust: Trust,
+    /// The anchors of that trust, as they were handed in.
+    anchors: Vec<Vec<u8>>,
     /// CRLs and OCSP responses as they were handed in, to be kept with the token.
     revocation: Vec<Vec<u8>>,
     /// Name of the authority.
@@ -47,6 +49,7 @@ impl Rules {
             .cloned()
             .collect();
         Ok(Self {
+            anchors: material.anchors.clone(),
             trust: Trust::new(material)?,
             revocation,
             authority: authority.to_owned(),
@@ -55,6 +58,11 @@ impl Rules {
             tolerance_ms: 300_000,
             is_proven,
         })
+    }
+
+    /// The roots of this authority, DER.
+    pub fn anchors(&self) -> &[Vec<u8>] {
+        &self.anchors
     }
 
     /// Checks an answer that came at `now` by our clock.

@@ -104,6 +104,41 @@ impl House {
         }
     }
 
+    /// The same archive, sealed from now on by another key, whose root its readers have too; stamped by another
+    /// authority as well, or by the same.
+    pub(super) fn resealed(self, is_restamped: bool) -> Self {
+        let Self {
+            archive,
+            clock,
+            sealing,
+            transaction,
+            runtime,
+            folder,
+            ..
+        } = self;
+        archive.stop().unwrap();
+        runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+        drop(archive);
+        let other = Sealing::named(&clock, true, "altra");
+        let path = folder.path().join("roots.pem");
+        let roots = std::fs::read_to_string(&path).unwrap() + &other.root_pem();
+        std::fs::write(&path, roots).unwrap();
+        let sealing = match is_restamped {
+            true => other,
+            false => other.stamped_by(&sealing),
+        };
+        Self::serve(folder, clock, sealing, transaction)
+    }
+
+    /// Who seals and stamps.
+    pub(super) fn sealing(&self) -> &Sealing {
+        &self.sealing
+    }
+
+    pub(super) fn address(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(super) fn log(&self) -> &Log {
         self.archive.log(&log_id()).unwrap()
     }
