@@ -35,6 +35,8 @@ const ITEMS_MAX: usize = 4096;
 const SET_BYTES_MAX: u64 = 32 << 20;
 /// CRLs, and OCSP responses, of a set that are handed out: those archived last. A set has one for each authority.
 const SPEAKING_MAX: usize = 8;
+/// The same, where the verdict is not reached by those.
+const SPEAKING_LIMIT: usize = 64;
 /// The longest piece that is handed out, in bytes.
 const HANDED_OUT_MAX: u64 = 8 << 20;
 /// The longest directory that is read, in bytes.
@@ -116,11 +118,52 @@ impl Sets<'_> {
             received_ms: object.received_ms.map(|ms| ms.get()),
         };
         let verdict = judge(reading, &set.trust, times);
+        let mut pieces = set.pieces_of(&verdict, SPEAKING_MAX);
+        let is_short = ["crl", "ocsp"]
+            .into_iter()
+            .any(|what| set.pieces.iter().filter(|p| p.what == what).count() > SPEAKING_MAX);
+        if is_short {
+            // Whoever has the package must reach the verdict by what is in it.
+            let trust = self.trust(&pieces, set.directories())?;
+            let again = judge(reading, &trust, times);
+            if (again.level, &again.grounds) != (verdict.level, &verdict.grounds) {
+                pieces = set.pieces_of(&verdict, SPEAKING_LIMIT);
+            }
+        }
         Ok(Some(Again {
             providers: set.providers(&verdict),
-            pieces: set.pieces_of(&verdict),
+            pieces,
             verdict,
         }))
+    }
+
+    /// What these pieces make, and directories of providers.
+    fn trust(
+        &self,
+        pieces: &[Piece],
+        directories: Option<Arc<dyn Directories>>,
+    ) -> Result<Trust, ReissueError> {
+        let mut material = Octets {
+            directories,
+            ..Octets::default()
+        };
+        let mut room = SET_BYTES_MAX;
+        for piece in pieces {
+            let list = match piece.what.as_str() {
+                "anchor" => &mut material.anchors,
+                "intermediate" => &mut material.intermediates,
+                "signer" => &mut material.pinned,
+                "crl" => &mut material.crls,
+                "ocsp" => &mut material.ocsp,
+                _ => continue,
+            };
+            if let Some(left) = room.checked_sub(piece.bytes) {
+                room = left;
+                list.push(octets(self.reader, &self.state, piece.leaf)?);
+            }
+        }
+        // What was in force was read before: only a damaged log has material that is refused.
+        Ok(Trust::new(material).unwrap_or_else(|_| Trust::none()))
     }
 
     fn set(&self, leaf: LeafIndex) -> Result<Option<Set>, ReissueError> {
@@ -148,22 +191,6 @@ impl Sets<'_> {
                 });
             }
         }
-        let mut material = Octets::default();
-        let mut room = SET_BYTES_MAX;
-        for piece in &pieces {
-            let list = match piece.what.as_str() {
-                "anchor" => &mut material.anchors,
-                "intermediate" => &mut material.intermediates,
-                "signer" => &mut material.pinned,
-                "crl" => &mut material.crls,
-                "ocsp" => &mut material.ocsp,
-                _ => continue,
-            };
-            if let Some(left) = room.checked_sub(piece.bytes) {
-                room = left;
-                list.push(octets(self.reader, &self.state, piece.leaf)?);
-            }
-        }
         let days = pieces.iter().filter(|piece| piece.what == "directory");
         let days = days.filter_map(|piece| Some((piece.day.clone()?, piece)));
         let shelf = Arc::new(Shelf {
@@ -172,20 +199,25 @@ impl Sets<'_> {
             days: days.map(|(day, piece)| (day, piece.clone())).collect(),
             read: Mutex::default(),
         });
-        if !shelf.days.is_empty() {
-            material.directories = Some(Arc::clone(&shelf) as Arc<dyn Directories>);
-        }
-        // What was in force was read before: only a damaged log has material that is refused.
-        let trust = Trust::new(material).unwrap_or_else(|_| Trust::none());
         Ok(Some(Set {
-            trust,
+            trust: self.trust(&pieces, directories(&shelf))?,
             pieces,
             shelf,
         }))
     }
 }
 
+/// As judging takes them; none where there is none.
+fn directories(shelf: &Arc<Shelf>) -> Option<Arc<dyn Directories>> {
+    let is_any = !shelf.days.is_empty();
+    is_any.then(|| Arc::clone(shelf) as Arc<dyn Directories>)
+}
+
 impl Set {
+    fn directories(&self) -> Option<Arc<dyn Directories>> {
+        directories(&self.shelf)
+    }
+
     /// The directory of the day, and who has the signer's certificate there.
     fn providers(&self, verdict: &Verdict) -> Option<Vec<String>> {
         let found = self.shelf.at(verdict.judged_ms?)?;
@@ -195,7 +227,7 @@ impl Set {
     }
 
     /// What a verdict rests on: certificates of its chain, what speaks of revocation, the directory looked at.
-    fn pieces_of(&self, verdict: &Verdict) -> Vec<Piece> {
+    fn pieces_of(&self, verdict: &Verdict, speaking: usize) -> Vec<Piece> {
         let in_chain = |piece: &Piece| {
             let mut chain = verdict.chain.iter();
             chain.any(|sha256| sha256.as_slice() == piece.sha256.as_bytes())
@@ -203,8 +235,8 @@ impl Set {
         let day = verdict.judged_ms.and_then(|at| self.shelf.nearest(at));
         let day = day.map(|(_, piece)| piece.leaf);
         let of = |what: &'static str| self.pieces.iter().filter(move |p| p.what == what);
-        let speaking = of("crl").rev().take(SPEAKING_MAX);
-        let speaking = speaking.chain(of("ocsp").rev().take(SPEAKING_MAX));
+        let crls = of("crl").rev().take(speaking);
+        let speaking = crls.chain(of("ocsp").rev().take(speaking));
         let wanted = self
             .pieces
             .iter()

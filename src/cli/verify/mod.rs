@@ -12,6 +12,7 @@ mod anchors;
 mod closings;
 mod disposals;
 mod folder;
+mod ingest;
 mod package;
 mod parts;
 mod tree;

@@ -24,7 +24,7 @@ const PART_BYTES_MAX: u64 = 32 << 20;
 const NO_ROOTS: &str = "no --roots given";
 pub(super) const NO_KEY: &str = "no --key given";
 /// Where trust material lies.
-const MATERIAL: &str = "proof/material/";
+pub(super) const MATERIAL: &str = "proof/material/";
 const REPORT: &str = "proof/validation.json";
 
 /// A package, part by part.
@@ -48,7 +48,9 @@ impl Parts<'_> {
 
     fn signature(&self, part: &SignedPart) -> Node {
         let content = Some(part.octets.as_slice());
-        self.cades(&part.signature_name, &part.signature, content)
+        // Either may be the one that was altered.
+        let both = format!("{} over {}", part.signature_name, part.manifest);
+        self.cades(&both, &part.signature, content)
     }
 
     pub(super) fn cades(&self, name: &str, cms: &[u8], content: Option<&[u8]>) -> Node {
@@ -176,7 +178,7 @@ impl Parts<'_> {
             children.push(self.beside(&stem, &proof)?);
             let file = report.as_ref().and_then(|report| file_of(report, &proof));
             if proof.record.content.bytes > 0 {
-                children.extend(self.object(file.as_deref(), &proof)?);
+                children.extend(self.object(file.as_deref(), &proof, report.as_ref())?);
             }
             nodes.push(Node::group(
                 format!("{stem} (leaf {})", proof.index),
@@ -242,7 +244,12 @@ impl Parts<'_> {
     }
 
     /// The object itself, and its own signature.
-    fn object(&mut self, file: Option<&str>, proof: &ProofFile) -> Result<Vec<Node>> {
+    fn object(
+        &mut self,
+        file: Option<&str>,
+        proof: &ProofFile,
+        report: Option<&Report>,
+    ) -> Result<Vec<Node>> {
         let Some(file) = file else {
             return Ok(vec![Node::bad("object", "the report names no file for it")]);
         };
@@ -269,7 +276,8 @@ impl Parts<'_> {
         };
         let none = Trust::none();
         let trust = self.anchors.mail.as_ref();
-        let verdict = judge(&mail.finish(), trust.unwrap_or(&none), times);
+        let reading = mail.finish();
+        let verdict = judge(&reading, trust.unwrap_or(&none), times);
         let recorded = recorded_level(proof);
         let own = match (verdict.level, trust) {
             (Level::Absent, _) => Node::open(part, "it has none"),
@@ -283,7 +291,8 @@ impl Parts<'_> {
             }
             (level, Some(_)) => Node::good(part, level.word()),
         };
-        Ok(vec![content, own])
+        let then = self.at_ingest(file, &reading, proof, report)?;
+        Ok(vec![content, own, then])
     }
 
     /// The report that came with it, and what failed in it.

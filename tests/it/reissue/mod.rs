@@ -8,6 +8,7 @@ mod flips;
 mod forged;
 mod gone;
 mod house;
+mod ingest;
 mod issued;
 mod leggimi;
 mod nothing;
