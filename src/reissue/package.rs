@@ -18,6 +18,7 @@ use ceralacca_evidence::asic::{ContainerWriter, Form, Part};
 use ceralacca_evidence::cades::{self, Content};
 use ceralacca_evidence::pindex::AgentName;
 use ceralacca_formats::checkpoint::Checkpoint;
+use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::disposed::NamedUnit;
 use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Class;
@@ -183,7 +184,9 @@ impl<'a> Reissuer<'a> {
             return Err(ReissueError::NotSealed { index, end });
         }
         let made = self.clock.wall();
-        let report = self.report(wanted, disclosed.leaf, &items, &intervals, &shown, made);
+        let proven = self.proven_past(&shown)?;
+        let gathered = (&items[..], &intervals, proven);
+        let report = self.report(wanted, disclosed.leaf, gathered, &shown, made);
         let own = format!("riemissione-{}", disclosed.leaf);
         let name = wanted.name.clone().unwrap_or(match wanted.as_folder {
             true => own,
@@ -261,6 +264,27 @@ impl<'a> Reissuer<'a> {
         Ok(Some(item))
     }
 
+    /// The latest instant that a closing under the checkpoint shown proves to be past.
+    fn proven_past(&self, shown: &Checkpoint) -> Result<Option<UtcMillis>, ReissueError> {
+        let spans = self.desk.published().spans.iter().rev();
+        let mut closed =
+            spans.filter(|span| span.closed.is_some_and(|leaf| leaf.is_within(shown.size())));
+        let Some(last) = closed.next() else {
+            return Ok(None);
+        };
+        let Some(package) = self.sealer.package(last.id)? else {
+            return Ok(None);
+        };
+        let note = package.octets("checkpoint", closed::FILE_BYTES_MAX)?;
+        let stamp = package.stamp("checkpoint", &Sha256::of(&note))?;
+        // Under the embedded authority the time is our own clock's: nothing is proven by it.
+        let stamp = stamp.filter(|stamp| stamp.is_proven);
+        Ok(stamp.map(|stamp| {
+            let certain = stamp.time.get().saturating_sub(stamp.accuracy_ms);
+            UtcMillis::new(certain)
+        }))
+    }
+
     pub(super) fn provider(&self) -> String {
         match &self.authorities.process.submitter.name {
             AgentName::Organization(name) => name.clone(),
@@ -272,8 +296,7 @@ impl<'a> Reissuer<'a> {
         &self,
         wanted: &Wanted,
         disclosure: LeafIndex,
-        items: &[Item],
-        intervals: &BTreeMap<IntervalId, Interval>,
+        (items, intervals, proven): (&[Item], &BTreeMap<IntervalId, Interval>, Option<UtcMillis>),
         shown: &Checkpoint,
         made: UtcMillis,
     ) -> Report {
@@ -288,6 +311,7 @@ impl<'a> Reissuer<'a> {
             principal: self.desk.principal(),
             disclosure: disclosure.get(),
             made: at,
+            proven,
         };
         let mut development = Vec::new();
         if self.authorities.signer.is_development() {

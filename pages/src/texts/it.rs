@@ -257,6 +257,7 @@ pub(super) const TEXTS: Texts = Texts {
             "root_hash" => "radice",
             "last_day" => "ultimo giorno del termine",
             "reckoned_at" => "calcolato al",
+            "proven_past" => "tempo provato fino al",
             "rule" => "regola",
             "provider" => "gestore",
             "principal" => "operatore",

@@ -102,23 +102,31 @@ fn within_retention(item: &Item, case: &Case<'_>) -> Check {
     let ingest = facts.opened.leaf.time;
     let event = item.trace().and_then(|trace| trace.event_ms);
     let event = event.and_then(|ms| u64::try_from(ms.get()).ok());
-    let judged = term(
-        facts.opened.leaf.class.code(),
-        event.map_or(ingest, UtcMillis::new),
-        ingest,
-        proven,
-        made,
-    );
-    let Some((last, is_over)) = judged else {
+    let judged = |at: UtcMillis| {
+        term(
+            facts.opened.leaf.class.code(),
+            event.map_or(ingest, UtcMillis::new),
+            ingest,
+            proven,
+            at,
+        )
+    };
+    let Some((last, is_over)) = judged(made) else {
         return open(leaf, Reason::NoMaterial, Vec::new());
     };
-    // The term of the law: a longer one that is configured ends later. The instant is the archive's own clock's.
-    let data = vec![
+    // The term of the law: a longer one that is configured ends later. Over by the archive's clock, or by the time that
+    // its closings prove, it is over.
+    let mut data = vec![
         datum("last_day", last),
         datum("rule", "floor"),
         datum("reckoned_at", case.made.rfc3339()),
     ];
-    match is_over {
+    let mut is_proven_over = false;
+    if let Some(at) = case.proven {
+        data.push(datum("proven_past", instant(at).rfc3339()));
+        is_proven_over = judged(at).is_some_and(|(_, is_over)| is_over);
+    }
+    match is_over || is_proven_over {
         false => passed(leaf, data),
         true => failed(leaf, Reason::OutsideValidity, data),
     }

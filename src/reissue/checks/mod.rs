@@ -12,7 +12,7 @@ mod time;
 use super::closed::Interval;
 use super::facts::Item;
 use crate::desk::{Absent, Demand};
-use ceralacca_formats::id::IntervalId;
+use ceralacca_formats::id::{IntervalId, UtcMillis};
 use ceralacca_pages::model::{Check, CheckId, Checks, Datum, Instant, Outcome, Reason};
 use std::collections::BTreeMap;
 
@@ -27,6 +27,8 @@ pub(super) struct Case<'a> {
     pub(super) principal: &'a str,
     pub(super) disclosure: u64,
     pub(super) made: Instant,
+    /// The latest instant that a closing of this log proves to be past; none before the first.
+    pub(super) proven: Option<UtcMillis>,
 }
 
 pub(super) fn datum(name: &str, value: impl ToString) -> Datum {
