@@ -5,7 +5,11 @@
 use super::checks::{failed, outcome};
 use super::*;
 use crate::conformance::are_there;
+use ceralacca::store::cf::content::Contents;
+use ceralacca::store::cf::leaf::Leaves;
+use ceralacca::store::{Batch, KeyRange, Order, Rows};
 use ceralacca_evidence::asic::{Container, Files};
+use ceralacca_formats::leaf::Class;
 use ceralacca_pages::model::{CheckId, Outcome};
 use ceralacca_pec::DigestAlgorithm;
 use ceralacca_pec::judge::{Times, Trust, judge};
@@ -443,6 +447,77 @@ fn each_check_is_made_to_fail_and_is_named_in_the_report_and_on_the_pages() {
     let all: BTreeSet<CheckId> = never.chain(made_to_fail.iter().copied()).collect();
     assert!(NEVER.iter().all(|(id, _)| !made_to_fail.contains(id)));
     assert_eq!(all, CheckId::ALL.iter().copied().collect());
+}
+
+/// Why some checks fail in no package: what would fail them stops it, and who asks is told that it cannot be read.
+#[test]
+fn where_an_object_a_leaf_or_a_closing_is_not_what_was_recorded_there_is_no_package() {
+    type Harm = fn(&Court);
+    let harms: [(&str, Harm); 4] = [
+        ("octets of an object", |court| {
+            let store = court.log.reader().store();
+            let mut rows = store.rows::<Contents>(&KeyRange::all(), Order::Ascending);
+            let (key, mut part) = rows.next().unwrap().unwrap();
+            let last = part.ciphertext.len() - 20;
+            part.ciphertext[last] ^= 1;
+            let mut batch = Batch::new();
+            batch.put::<Contents>(&key, &part);
+            store.commit(&batch).unwrap();
+        }),
+        ("the leaf of one", |court| {
+            let store = court.log.reader().store();
+            let mut rows = store.rows::<Leaves>(&KeyRange::all(), Order::Ascending);
+            let is_object = |leaf: &ceralacca_formats::leaf::Leaf| leaf.class == Class::Receipt;
+            let row = rows.find(|row| is_object(&row.as_ref().unwrap().1));
+            let (key, mut leaf) = row.unwrap().unwrap();
+            leaf.time = UtcMillis::new(leaf.time.get() + 1);
+            let mut batch = Batch::new();
+            batch.put::<Leaves>(&key, &leaf);
+            store.commit(&batch).unwrap();
+        }),
+        ("the digest of a log file", |court| {
+            let path = file_of_package(court, "catalogue.json");
+            let text = std::fs::read_to_string(&path).unwrap();
+            let at = text.find("log-trace").unwrap();
+            let at = at + text[at..].find("sha256").unwrap() + 9;
+            let digit = if &text[at..=at] == "0" { "1" } else { "0" };
+            std::fs::write(path, [&text[..at], digit, &text[at + 1..]].concat()).unwrap();
+        }),
+        ("what the interval is said to hold", |court| {
+            let path = file_of_package(court, "contents.json");
+            let mut octets = std::fs::read(&path).unwrap();
+            let middle = octets.len() / 2;
+            octets[middle] ^= 1;
+            std::fs::write(path, octets).unwrap();
+        }),
+    ];
+    for (what, harm) in harms {
+        let court = Court::new();
+        let transaction = court.transaction();
+        court.put_all(&transaction.messages);
+        court.seal();
+        let asked = of_transaction(&transaction);
+        assert_eq!(failed(&court.made(&asked)), [""; 0]);
+        harm(&court);
+        let refused = court.prepared(&asked, Standing::Role(Role::Provider));
+        let error = refused.err().unwrap_or_else(|| panic!("{what}"));
+        let is_alarm = matches!(
+            error,
+            ReissueError::Desk(_)
+                | ReissueError::Record(_)
+                | ReissueError::Seal(_)
+                | ReissueError::Proof(_)
+                | ReissueError::Container(_)
+        );
+        assert!(is_alarm, "{what}: {error:?}");
+    }
+}
+
+/// A file of the package of the first interval.
+fn file_of_package(court: &Court, name: &str) -> PathBuf {
+    let interval = court.log.reader().published().spans[0].id;
+    let packages = court.log.sealer().packages().unwrap();
+    packages.join(interval.to_string()).join(name)
 }
 
 #[test]

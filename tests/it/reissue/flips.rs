@@ -36,32 +36,25 @@ impl Sealed {
         Self { made, folder }
     }
 
-    /// The names and contents of its files.
-    fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let mut container = Container::open(Cursor::new(&self.made.octets)).unwrap();
-        let names = container.names().into_iter();
-        names
-            .map(|name| {
-                let octets = container.read(&name, 1 << 24).unwrap();
-                (name, octets)
-            })
-            .collect()
-    }
-
-    /// That `verify` over a package or folder fails, and names the part where it says so.
     #[track_caller]
     fn is_red(&self, package: &str, part: &str, what: &str) {
-        let output = verify(self.folder.path(), package);
-        let text = out(&output);
-        assert_eq!(status(&output), 1, "{what}: {text}");
-        let mut lines = text.lines().filter(|line| line.starts_with("FAILED"));
-        // The part, not the name of the whole that stands on the first line.
-        assert!(
-            lines.any(|line| line.contains(part) && !line.ends_with(package)),
-            "{what}: {part} is not named in {text}"
-        );
-        assert!(text.contains("NON VERIFICATO"), "{what}: {text}");
+        is_red(self.folder.path(), package, part, what);
     }
+}
+
+/// That `verify` over a package or folder fails, and names the part where it says so.
+#[track_caller]
+fn is_red(folder: &Path, package: &str, part: &str, what: &str) {
+    let output = verify(folder, package);
+    let text = out(&output);
+    assert_eq!(status(&output), 1, "{what}: {text}");
+    let mut lines = text.lines().filter(|line| line.starts_with("FAILED"));
+    // The part, not the name of the whole that stands on the first line.
+    assert!(
+        lines.any(|line| line.contains(part) && !line.ends_with(package)),
+        "{what}: {part} is not named in {text}"
+    );
+    assert!(text.contains("NON VERIFICATO"), "{what}: {text}");
 }
 
 fn altered(octets: &[u8], at: usize, random: &mut ChaCha20Rng) -> Vec<u8> {
@@ -83,34 +76,81 @@ fn entries(octets: &[u8], files: &[(String, Vec<u8>)]) -> (Vec<Range<usize>>, us
     (entries, at)
 }
 
-#[test]
-fn every_octet_of_a_container_that_is_altered_turns_verify_red_and_names_the_part() {
-    let sealed = Sealed::new(Form::AsicE);
-    let octets = &sealed.made.octets;
-    let files = sealed.files();
-    let (entries, directory) = entries(octets, &files);
-    let mut random = ChaCha20Rng::seed_from_u64(20_260_112);
-    let path = sealed.folder.path().join(&sealed.made.name);
-    let alter = |at: usize, part: &str, random: &mut ChaCha20Rng| {
-        std::fs::write(&path, altered(octets, at, random)).unwrap();
-        sealed.is_red(&sealed.made.name, part, &format!("octet {at}"));
+/// The names and contents of the files of a container.
+fn files_of(octets: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut container = Container::open(Cursor::new(octets)).unwrap();
+    let names = container.names().into_iter();
+    names
+        .map(|name| {
+            let octets = container.read(&name, 1 << 24).unwrap();
+            (name, octets)
+        })
+        .collect()
+}
+
+/// Alters octets of each file of a container in a folder with the anchors, and of its directory.
+#[track_caller]
+fn alter(folder: &Path, package: &str, each: usize, seed: u64) {
+    let path = folder.join(package);
+    let octets = std::fs::read(&path).unwrap();
+    let files = files_of(&octets);
+    let (entries, directory) = entries(&octets, &files);
+    let mut random = ChaCha20Rng::seed_from_u64(seed);
+    let one = |at: usize, part: &str, random: &mut ChaCha20Rng| {
+        std::fs::write(&path, altered(&octets, at, random)).unwrap();
+        is_red(folder, package, part, &format!("octet {at} of {package}"));
     };
     for ((name, _), range) in files.iter().zip(entries) {
-        for _ in 0..EACH {
-            alter(random.random_range(range.clone()), name, &mut random);
+        for _ in 0..each {
+            one(random.random_range(range.clone()), name, &mut random);
         }
     }
     // Of the directory a name may be altered itself.
     for _ in 0..40 {
         let at = random.random_range(directory..octets.len());
-        alter(at, "container", &mut random);
+        one(at, "container", &mut random);
+    }
+    std::fs::write(&path, &octets).unwrap();
+}
+
+#[test]
+fn every_octet_of_a_container_that_is_altered_turns_verify_red_and_names_the_part() {
+    let sealed = Sealed::new(Form::AsicE);
+    alter(sealed.folder.path(), &sealed.made.name, EACH, 20_260_112);
+}
+
+#[test]
+fn every_octet_of_a_plain_zip_that_is_altered_turns_verify_red_and_names_the_part() {
+    let sealed = Sealed::new(Form::Zip);
+    alter(sealed.folder.path(), &sealed.made.name, 1, 20_260_114);
+}
+
+/// What was completed, what says that nothing is held, a statement from the trace alone.
+#[test]
+fn every_octet_of_the_other_answers_that_is_altered_turns_verify_red_and_names_the_part() {
+    let house = super::house::House::new();
+    let id = house.transaction.identificativo.clone();
+    house.put("sola@pec.example");
+    let output = house.package(&id, &["--out", "p.asice"]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    house.seal();
+    let output = house.run(&["complete", "p.asice", "--out", "c.asice"]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    let output = house.package("sola@pec.example", &["--out", "s.asice"]);
+    assert_eq!(status(&output), 0, "{output:?}");
+    let output = house.package("mai@pec.example", &["--out", "n.asice"]);
+    assert_eq!(status(&output), 1, "{output:?}");
+    for (seed, package) in (20_260_115..).zip(["c.asice", "s.asice", "n.asice"]) {
+        let output = house.verify(package);
+        assert_eq!(status(&output), 0, "{package}: {}", out(&output));
+        alter(house.path(), package, 1, seed);
     }
 }
 
 #[test]
 fn every_octet_of_a_folder_that_is_altered_turns_verify_red_and_names_the_file() {
     let sealed = Sealed::new(Form::AsicE);
-    let files = sealed.files();
+    let files = files_of(&sealed.made.octets);
     let root = sealed.folder.path().join("fuori");
     for (name, octets) in &files {
         let path = root.join(name);

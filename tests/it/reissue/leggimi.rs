@@ -126,7 +126,7 @@ fn the_lines_of_a_duplicato_run_in_every_form_and_language() {
 }
 
 #[test]
-fn the_lines_of_an_attestazione_run() {
+fn the_lines_of_an_attestazione_run_in_every_form_and_language() {
     let court = Court::new();
     let trace = crate::support::traces(7, 1).remove(0);
     let identificativo = trace.identificativo.clone().unwrap();
@@ -134,9 +134,21 @@ fn the_lines_of_an_attestazione_run() {
     ingest(&court.log).record(submission).unwrap();
     court.seal();
     let term = String::from_utf8(identificativo.as_bytes().to_vec()).unwrap();
-    let made = court.made(&wanted(Field::Identificativo, &term));
-    assert!(made.report.kind == Kind::Attestazione);
-    is_good(&court, &made, false, "attestazione");
+    for (form, as_folder, language) in [
+        (Form::AsicE, false, Language::It),
+        (Form::Zip, false, Language::En),
+        (Form::Zip, true, Language::It),
+    ] {
+        let asked = Wanted {
+            form,
+            as_folder,
+            language,
+            ..wanted(Field::Identificativo, &term)
+        };
+        let made = court.made(&asked);
+        assert!(made.report.kind == Kind::Attestazione);
+        is_good(&court, &made, as_folder, &format!("attestazione {form:?}"));
+    }
 }
 
 #[test]
