@@ -490,6 +490,18 @@ fn custody(error: CustodyError) -> Status {
             let numbers = [("index", record.get())];
             with(precondition, "NOT_ERASABLE", message, &numbers)
         }
+        CustodyError::CarriedOver {
+            record,
+            interval,
+            class,
+        } => {
+            let numbers = [
+                ("index", record.get()),
+                ("interval_ms", interval.get()),
+                ("class", class.code().into()),
+            ];
+            with(precondition, "CARRIED_OVER", message, &numbers)
+        }
         CustodyError::Held { record, hold } => {
             let numbers = [("index", record.get()), ("hold", hold.get())];
             with(precondition, "HELD", message, &numbers)

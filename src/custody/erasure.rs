@@ -10,6 +10,7 @@
 //!    thread, in the batch that destroys the keys.
 //! 2. The leaf, its tiles and every proof stay, and the trace record of its facts.
 //! 3. A hold with an end counts until it is released: an erasure proves no time.
+//! 4. What a hold carried over from a disposal is not erased singly: it is a unit, and goes by disposal.
 //!
 //! # Crash
 //! Before the batch nothing happened. After it the record is gone: purge and certificate are made up for
@@ -289,6 +290,13 @@ fn target(moment: &Moment<'_>, record: LeafIndex) -> Result<Target, CustodyError
         return Err(CustodyError::NotIndexed(record));
     }
     let opened = open::open(store, moment.keyring, interval, leaf)?;
+    if opened.is_carried_over() {
+        return Err(CustodyError::CarriedOver {
+            record,
+            interval,
+            class,
+        });
+    }
     if !opened.has_own_keys() {
         return Err(CustodyError::NotErasable(record));
     }

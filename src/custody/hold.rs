@@ -6,7 +6,6 @@ use crate::keyring::DetailOf;
 use crate::record::held;
 use crate::record::prepare::{Draft, DraftContent};
 use crate::sequencer::Moment;
-use crate::store::cf::held::{HeldKey, HeldRecords};
 use crate::store::cf::hold::{HOLD_RANGES_MAX, HoldAct, HoldRow, HoldStep, Holds, WrappedDetail};
 use crate::store::cf::leaf::Leaves;
 use crate::store::cf::secret::{SecretKey, Secrets};
@@ -163,8 +162,7 @@ fn is_carried_over(
             if leaf.class != class || moment.interval_of(index) != Some(interval) {
                 continue;
             }
-            let key = HeldKey::Record(copy, index);
-            if moment.store.read::<HeldRecords>(&key)?.is_none() {
+            if !held::has(moment.store, copy, index)? {
                 return Ok(false);
             }
         }

@@ -84,6 +84,20 @@ pub enum CustodyError {
         "record {0} is an act of the archive: only an object kept by contract is erased singly"
     )]
     NotErasable(LeafIndex),
+    /// A hold kept the record when its unit was disposed of: it is a unit of its own since, and goes as that. Release the
+    /// hold; the next disposal takes it.
+    #[error(
+        "record {record} was carried over under a hold when class {class} of interval {interval} was disposed of: \
+         it goes by disposal, once no hold names it"
+    )]
+    CarriedOver {
+        /// The record.
+        record: LeafIndex,
+        /// Its interval.
+        interval: IntervalId,
+        /// Its class.
+        class: Class,
+    },
     /// A hold names the record, or its facts. Release the hold first.
     #[error("record {record} is under hold {hold}")]
     Held {

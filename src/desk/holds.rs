@@ -3,7 +3,8 @@
 //! # Invariants
 //! 1. A query is resolved once, when the hold is set: what it names are leaf indexes, frozen. A record that comes later
 //!    is not under it.
-//! 2. With a record its companion is held: an object and the trace record of its facts stand or fall together.
+//! 2. With a record its companion is held, where it is there: an object and the trace record of its facts stand or fall
+//!    together.
 //! 3. Resolving is bounded: a page of records in memory at a time, and of the rest the indexes alone, at most
 //!    [`HOLD_RECORDS_MAX`].
 
@@ -12,6 +13,7 @@ use crate::access::{Hold, Holds, Release};
 use crate::custody::{self, CustodyError, HoldToSet};
 use crate::disclosure::longest_lived;
 use crate::holds::{self, KeptHold};
+use crate::record::open;
 use crate::store::Order;
 use crate::store::Rows;
 use crate::store::cf::secret::{SecretKey, Secrets};
@@ -117,8 +119,13 @@ impl Desk<'_, Hold> {
                 units.insert((shown.interval, shown.opened.leaf.class));
                 if let Some(companion) = shown.companion() {
                     let leaf = self.reader.leaf(&self.published, companion)?;
-                    indexes.push(companion.get());
-                    units.insert((self.published.interval_of(companion), leaf.class));
+                    let interval = self.published.interval_of(companion);
+                    // Of an object that is gone the facts are held alone: what is gone cannot be.
+                    let is_there = open::is_there(self.reader.store(), interval, &leaf);
+                    if is_there.map_err(crate::audit::ReadError::from)? {
+                        indexes.push(companion.get());
+                        units.insert((interval, leaf.class));
+                    }
                 }
             }
             if indexes.len() > HOLD_RECORDS_MAX {

@@ -11,6 +11,7 @@ use crate::holds;
 use crate::seal::{Authorities, SealError};
 use crate::sequencer::{Published, Span};
 use crate::store::cf::disposal::{DisposalKey, DisposalRow, Disposals, HeldUnitRow};
+use crate::store::cf::erasure::{ErasureStep, Erasures};
 use crate::store::cf::leaf::Leaves;
 use crate::store::{KeyRange, Order, Rows};
 use ceralacca_formats::closing::ClosedClass;
@@ -248,23 +249,64 @@ impl Disposer {
         let named = named.and_then(|named| whole.intersection(&named));
         let indexes = match named {
             None => whole,
-            Some(named) => {
-                let (own, others) = self.parted(&named, unit.class)?;
-                let records = sealed.class(unit.class).map_or(0, |closed| closed.records);
-                match own {
-                    Some(own) if own.count() >= u128::from(records) => own,
-                    _ => match others {
-                        None => whole,
-                        // The class has records beside those, so something is left.
-                        Some(others) => whole.difference(&others).unwrap_or(whole),
-                    },
-                }
-            }
+            Some(named) => self.told_apart(&sealed, unit.class, whole, named)?,
         };
         Ok(Unit::sealed(
             interval,
             Candidate::unit(class, indexes, start),
         ))
+    }
+
+    /// Of the leaves that a unit spans those that it has, where holds name some: without those named of other classes,
+    /// and without what was erased singly, of which a hold keeps nothing.
+    fn told_apart(
+        &self,
+        sealed: &SealedInterval,
+        class: Class,
+        whole: IndexRanges,
+        named: IndexRanges,
+    ) -> Result<IndexRanges, DisposalError> {
+        let erased = self.erased(sealed)?;
+        let (whole, named) = match &erased {
+            None => (whole, Some(named)),
+            Some(erased) => (
+                whole.difference(erased).unwrap_or(whole),
+                named.difference(erased),
+            ),
+        };
+        let Some(named) = named else {
+            return Ok(whole);
+        };
+        let gone = match &erased {
+            None => 0,
+            Some(erased) => {
+                let (own, _) = self.parted(erased, class)?;
+                own.map_or(0, |own| own.count())
+            }
+        };
+        let (own, others) = self.parted(&named, class)?;
+        let records = sealed.class(class).map_or(0, |closed| closed.records);
+        Ok(match own {
+            Some(own) if own.count() + gone >= u128::from(records) => own,
+            _ => match others {
+                None => whole,
+                // The class has records beside those, so something is left.
+                Some(others) => whole.difference(&others).unwrap_or(whole),
+            },
+        })
+    }
+
+    /// The leaves of an interval that were erased singly.
+    fn erased(&self, sealed: &SealedInterval) -> Result<Option<IndexRanges>, DisposalError> {
+        let mut erased = Vec::new();
+        let store = self.reader.store();
+        for row in store.rows::<Erasures>(&leaves_of(sealed), Order::Ascending) {
+            if let ((record, ErasureStep::Erased), _) = row? {
+                let index = index_of(record);
+                erased.extend(IndexRange::new(index, index));
+            }
+        }
+        Ok(IndexRanges::new(erased).ok())
     }
 
     /// Leaves, parted into those of a class and the others.

@@ -50,6 +50,12 @@ pub fn open(
     }
 }
 
+/// Whether a copy has a record.
+pub fn has(store: &dyn Store, copy: HeldCopy, index: LeafIndex) -> Result<bool, StoreError> {
+    let row = store.read::<HeldRecords>(&HeldKey::Record(copy, index))?;
+    Ok(row.is_some())
+}
+
 /// Opens a record of a copy, in force or not.
 pub fn open_in(
     store: &dyn Store,

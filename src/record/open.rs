@@ -177,6 +177,23 @@ pub fn is_disposed(
     Ok(row.is_some())
 }
 
+/// Whether a record is there, as it was sealed or carried over under a hold: neither disposed of nor erased.
+pub fn is_there(store: &dyn Store, interval: IntervalId, leaf: &Leaf) -> Result<bool, StoreError> {
+    let (class, index) = (leaf.class, leaf.seq);
+    let key = RowKey {
+        interval,
+        class,
+        index,
+    };
+    if store.read::<EncryptedMetadata>(&key)?.is_some() {
+        return Ok(true);
+    }
+    match super::held::in_force(store, interval, class)? {
+        None => Ok(false),
+        Some(copy) => super::held::has(store, copy, index),
+    }
+}
+
 /// Why a record has no metadata row.
 pub fn missing(store: &dyn Store, index: LeafIndex) -> Result<RecordError, StoreError> {
     let row = store.read::<Erasures>(&(index, ErasureStep::Erased))?;

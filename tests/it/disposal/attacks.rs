@@ -7,7 +7,6 @@ use ceralacca::store::cf::hold::Holds as HoldFamily;
 use ceralacca::store::cf::state::{State, StateKey, StateRow};
 use ceralacca::store::{Batch, KeyRange, Rows};
 use ceralacca_evidence::{Imprint, StampError, Stamped, Stamper};
-use ceralacca_formats::metadata::TraceRecord;
 use ceralacca_retention::Refusal;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;

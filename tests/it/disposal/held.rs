@@ -1,21 +1,27 @@
 //! Records under hold: carried over, found and proven as before, and gone once the hold is.
 
 use super::*;
-use ceralacca::access::{Hold, Release, Search};
+use ceralacca::access::{Erase, Hold, Release, Search};
 use ceralacca::audit::ReadError;
 use ceralacca::custody::CustodyError;
 use ceralacca::desk::{DeskError, HoldOrder, Scope, SearchQuery};
 use ceralacca::record::open::RecordError;
 use ceralacca::seal::EvidenceGroup;
-use ceralacca::store::Order;
+use ceralacca::store::cf::hold::{HoldRow, HoldStep, Holds};
+use ceralacca::store::{Batch, Order, Rows};
+use ceralacca_formats::erasure::Ground;
 use ceralacca_formats::hold::HoldAuthority;
 use ceralacca_formats::metadata::Field;
 
 fn order(id: &str) -> HoldOrder {
-    let id = id.as_bytes().to_vec();
+    order_by(Field::MessageId, id)
+}
+
+fn order_by(field: Field, term: &str) -> HoldOrder {
+    let term = term.as_bytes().to_vec();
     HoldOrder {
         scope: Scope::Query(SearchQuery {
-            terms: vec![(Field::MessageId, id)],
+            terms: vec![(field, term)],
             ..SearchQuery::default()
         }),
         authority: HoldAuthority::Judicial,
@@ -27,7 +33,12 @@ fn order(id: &str) -> HoldOrder {
 
 fn set(house: &House, id: &str) -> Result<LeafIndex, DeskError> {
     let permit = permit::<Hold>("carla", Role::Approver);
-    let held = house.log.desk(&permit).unwrap().set_hold(order(id));
+    // What has facts beside it is found by them.
+    let order = match id == house.known.receipts[ACCOMPANIED].2 {
+        true => order_by(Field::Identificativo, IDENTIFICATIVO),
+        false => order(id),
+    };
+    let held = house.log.desk(&permit).unwrap().set_hold(order);
     held.map(|held| held.hold)
 }
 
@@ -208,5 +219,123 @@ fn another_hold_can_be_set_on_what_is_carried_over_and_keeps_it_when_the_first_i
     release(&house, second);
     assert_eq!(house.verdict(carried), Some(UnitVerdict::Due));
     assert_eq!(house.content(index), bytes);
+    house.check();
+}
+
+/// Proposed by one, confirmed by another, and its bytes removed.
+fn erase(house: &House, index: LeafIndex) -> Result<LeafIndex, DeskError> {
+    let anna = permit::<Erase>("anna", Role::Provider);
+    let bruno = permit::<Erase>("bruno", Role::Approver);
+    let desk = house.log.desk(&anna).unwrap();
+    desk.propose_erasure(index, Ground::DataSubject, "richiesta")?;
+    let leaf = house.log.desk(&bruno).unwrap().erase(index, "visto")?;
+    house.log.complete_erasure(index).unwrap();
+    Ok(leaf)
+}
+
+#[test]
+fn what_was_carried_over_is_not_erased_singly_and_goes_by_disposal() {
+    let house = House::new();
+    let index = house.known.receipts[RECEIPTS - 1].0;
+    let number = hold(&house, index);
+    house.ready();
+    house.run();
+    let refused = |why: &str| {
+        let refused = erase(&house, index).unwrap_err();
+        let DeskError::Custody(
+            error @ CustodyError::CarriedOver {
+                class: Class::Receipt,
+                ..
+            },
+        ) = refused
+        else {
+            panic!("{why}: {refused:?}")
+        };
+        let said = error.to_string();
+        assert!(said.contains("was carried over under a hold"), "{said}");
+        assert!(said.contains("goes by disposal"), "{said}");
+    };
+    refused("held");
+    release(&house, number);
+    refused("released");
+    house.ready();
+    house.run();
+    let gone = erase(&house, index).unwrap_err();
+    let DeskError::Custody(CustodyError::Record(RecordError::Disposed { .. })) = gone else {
+        panic!("{gone:?}")
+    };
+}
+
+/// A hold on facts named the object beside them, erased before: the copy of what is held failed at it, and the unit was
+/// never disposed of.
+#[test]
+fn a_hold_on_facts_whose_object_was_erased_names_them_alone_and_the_unit_goes() {
+    let house = House::new();
+    let (object, ..) = house.known.receipts[ACCOMPANIED];
+    let facts = LeafIndex::new(object.get() + 1);
+    erase(&house, object).unwrap();
+    let carla = permit::<Hold>("carla", Role::Approver);
+    let by_facts = order_by(Field::Identificativo, IDENTIFICATIVO);
+    let held = house.log.desk(&carla).unwrap().set_hold(by_facts).unwrap();
+    assert_eq!(held.leaves, 1);
+    // Set in the very moment of the erasure, it would name the object too.
+    let store = house.log.reader().store();
+    let key = (held.hold, HoldStep::Set);
+    let Some(HoldRow::Set {
+        authority,
+        start,
+        end,
+        ranges,
+        detail,
+    }) = store.read::<Holds>(&key).unwrap()
+    else {
+        panic!("a hold")
+    };
+    assert_eq!(ranges, [(facts, facts)]);
+    let named = HoldRow::Set {
+        authority,
+        start,
+        end,
+        ranges: vec![(object, facts)],
+        detail,
+    };
+    let mut batch = Batch::new();
+    batch.put::<Holds>(&key, &named);
+    store.commit(&batch).unwrap();
+    let (kept, bytes, _) = house.known.receipts[1].clone();
+    hold(&house, kept);
+    house.ready();
+    house.run();
+    let gone = house
+        .log
+        .disposer()
+        .gone_of(house.known.interval, Class::Receipt)
+        .unwrap();
+    assert_eq!((gone[0].step, gone[0].held), (Step::Done, 1));
+    assert_eq!(house.content(kept), bytes);
+    let report = house.check();
+    let gone = (report.disposed, report.erased);
+    assert_eq!(gone, (RECEIPTS as u64 - 2, 1));
+}
+
+#[test]
+fn what_was_erased_does_not_make_a_unit_due_whose_other_records_are_all_held() {
+    let house = House::new();
+    erase(&house, house.known.receipts[0].0).unwrap();
+    for number in 1..RECEIPTS {
+        hold(&house, house.known.receipts[number].0);
+    }
+    assert_eq!(house.verdict(house.unit()), Some(UnitVerdict::Held));
+}
+
+#[test]
+fn the_facts_of_an_object_that_was_disposed_of_can_still_be_held() {
+    let house = House::new();
+    house.ready();
+    house.run();
+    let carla = permit::<Hold>("carla", Role::Approver);
+    let by_facts = order_by(Field::Identificativo, IDENTIFICATIVO);
+    let held = house.log.desk(&carla).unwrap().set_hold(by_facts).unwrap();
+    assert_eq!(held.leaves, 1);
     house.check();
 }

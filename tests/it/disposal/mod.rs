@@ -23,7 +23,7 @@ use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
-use ceralacca_formats::metadata::ObjectRecord;
+use ceralacca_formats::metadata::{ObjectRecord, TraceRecord};
 use ceralacca_retention::{Policy, RetentionClass, StoreKind, Term};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -32,6 +32,10 @@ use std::sync::{Arc, OnceLock};
 const DAYS: usize = 36;
 /// Objects of the first interval whose class is due: small ones, and a large one.
 pub const RECEIPTS: usize = 7;
+/// The one of them that has a trace record of its facts beside it.
+const ACCOMPANIED: usize = 5;
+/// What that trace record is found by.
+const IDENTIFICATIVO: &str = "t5@pec.example.test";
 
 /// What the archive of [`base`] holds of its first interval.
 #[derive(Clone)]
@@ -84,12 +88,23 @@ fn receipt(number: usize) -> Vec<u8> {
 }
 
 fn put(log: &Log, class: Class, kind: Kind, bytes: &[u8], id: &str) -> LeafIndex {
+    put_with(log, (class, kind), bytes, id, None)
+}
+
+fn put_with(
+    log: &Log,
+    (class, kind): (Class, Kind),
+    bytes: &[u8],
+    id: &str,
+    facts: Option<TraceRecord>,
+) -> LeafIndex {
     let content = ingest(log).content(class, bytes.to_vec()).unwrap();
     let record = ObjectRecord {
         message_id: Some(id.into()),
         ..ObjectRecord::default()
     };
-    let submission = Submission::object(kind, class, record, content, None, None);
+    let facts = facts.map(|facts| (Class::Trace, facts));
+    let submission = Submission::object(kind, class, record, content, facts, None);
     let acknowledged = ingest(log).record(submission).unwrap();
     acknowledged.records[0].leaf.seq
 }
@@ -111,7 +126,12 @@ fn make(kind: StoreKind, days: usize) -> Base {
     let mut receipts = Vec::new();
     for number in 0..RECEIPTS {
         let (bytes, id) = (receipt(number), format!("r{number}@pec.example.test"));
-        let index = put(&log, Class::Receipt, Kind::Receipt, &bytes, &id);
+        let facts = (number == ACCOMPANIED).then(|| TraceRecord {
+            identificativo: Some(IDENTIFICATIVO.into()),
+            ..traces(2, 1).remove(0)
+        });
+        let of = (Class::Receipt, Kind::Receipt);
+        let index = put_with(&log, of, &bytes, &id, facts);
         receipts.push((index, bytes, id));
     }
     let other = vec![b'x'; 50_000];

@@ -295,7 +295,7 @@ impl Decade {
             Err(DeskError::Custody(
                 CustodyError::NotClosed { .. } | CustodyError::NotIndexed(_),
             )) => {}
-            Err(DeskError::Custody(CustodyError::NotErasable(_))) if is_carried_over => {}
+            Err(DeskError::Custody(CustodyError::CarriedOver { .. })) if is_carried_over => {}
             Err(other) => {
                 assert!(!may, "{which}: {other:?}");
                 self.tally.refused_erasures += 1;
