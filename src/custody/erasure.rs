@@ -79,12 +79,13 @@ const STATEMENT: &str = "Si attesta che le chiavi dell'oggetto indicato sono sta
                          registrazione; i fatti della traccia restano conservati per legge. L'attestazione prova quanto \
                          dichiarato dall'archivio; non può provare che non esistano copie presso terzi.";
 /// What was done, a word for each step.
-const METHOD: [&str; 5] = [
+const METHOD: [&str; 6] = [
     "keys-destroyed",
     "rows-removed",
     "postings-removed",
     "tables-and-blobs-rewritten",
     "write-ahead-log-shed",
+    "manifest-begun-anew",
 ];
 const SOFTWARE: &str = concat!("ceralacca ", env!("CARGO_PKG_VERSION"));
 
@@ -367,7 +368,8 @@ fn erased(store: &dyn Store, record: LeafIndex) -> Result<Option<LeafIndex>, Sto
     )
 }
 
-/// Brings the bytes out of the files: tables and blobs with rows of the record are rewritten, and the log of writes goes.
+/// Brings the bytes out of the files: tables and blobs with rows of the record are rewritten; the log of writes and the
+/// MANIFEST, which kept keys of tables that are gone, go.
 fn purge(store: &dyn Store, interval: IntervalId, leaf: &Leaf) -> Result<(), StoreError> {
     let key = RecordKey {
         interval,
@@ -387,15 +389,17 @@ fn purge(store: &dyn Store, interval: IntervalId, leaf: &Leaf) -> Result<(), Sto
     )?;
     store.purge(Family::Metadata, &KeyRange::prefix(&metadata), &within)?;
     store.purge(Family::Content, &contents_of(&key), &within)?;
-    // Chunks are keyed by a nonce that went with the metadata, postings by tokens: an empty range, and all that may
-    // share a table with them.
+    // Chunks and uploads are keyed by a nonce that went with the metadata, postings by tokens: an empty range, and all
+    // that may share a table with them.
     let nothing = KeyRange {
         start: unit.clone(),
         end: Some(unit.clone()),
     };
     store.purge(Family::Chunk, &nothing, &within)?;
+    store.purge(Family::Staging, &nothing, &within)?;
     store.purge(Family::Index, &nothing, &within)?;
-    store.shed_log()
+    store.shed_log()?;
+    store.shed_manifest()
 }
 
 fn contents_of(key: &RecordKey) -> KeyRange {

@@ -25,6 +25,7 @@ use crate::store::cf::held::{HeldCopy, HeldKey, HeldRecords, HeldRow};
 use crate::store::cf::index::Index;
 use crate::store::cf::metadata::EncryptedMetadata;
 use crate::store::cf::secret::{SecretKey, Secrets};
+use crate::store::cf::staging::Staging;
 use crate::store::cf::unit_prefix;
 use crate::store::{Batch, KeyRange, Rows};
 use ceralacca_formats::canonical::Integer;
@@ -379,6 +380,8 @@ fn remove(unit: DisposalUnit, batch: &mut Batch) {
         batch.delete_range::<EncryptedMetadata>(&rows);
         batch.delete_range::<Contents>(&rows);
         batch.delete_range::<Chunks>(&rows);
+        // Of uploads whose leaf never came, though the process that took them still runs.
+        batch.delete_range::<Staging>(&rows);
         batch.delete_range::<Index>(&rows);
         return;
     }

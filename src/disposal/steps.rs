@@ -47,13 +47,13 @@ steps! {
     Metadata = 2, "metadata";
     /// Those of contents, with their blobs.
     Contents = 3, "contents";
-    /// Those of large contents, with their blobs.
+    /// Those of large contents, with their blobs; and of uploads.
     Chunks = 4, "chunks";
     /// Those of the index.
     Index = 5, "index";
     /// The files of the class in the package are removed.
     Files = 6, "files";
-    /// The write-ahead log of all this is shed.
+    /// The write-ahead log of all this is shed, and the MANIFEST, which kept keys of tables that are gone.
     Log = 7, "log";
     /// The leaf that says so.
     Completed = 8, "completed";
@@ -143,6 +143,7 @@ impl Disposer {
             },
             Step::Log => {
                 self.reader.store().shed_log()?;
+                self.reader.store().shed_manifest()?;
                 0
             }
             Step::Completed => {
@@ -345,7 +346,12 @@ fn rows(unit: DisposalUnit, family: Family) -> Vec<Purged> {
         Family::Content | Family::Chunk => KeyRange::prefix(&unit.interval.get().to_be_bytes()),
         _ => range.clone(),
     };
-    vec![(family, range, within)]
+    let mut purged = vec![(family, range.clone(), within)];
+    if family == Family::Chunk {
+        // A row there names an upload until its leaf comes; removed, it stands in a table until that is merged.
+        purged.push((Family::Staging, range.clone(), range));
+    }
+    purged
 }
 
 /// What of a unit was carried over, for lists.

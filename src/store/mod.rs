@@ -304,6 +304,11 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
+    /// Has the list of tables written anew, so that the keys of tables that are gone are gone from it.
+    fn shed_manifest(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Names the files the store is made of now, and opens them anew as recovery would; `look` is given what that
     /// reads. `scratch` is a folder of this call's own on the same file system, gone on return. `None` where there
     /// are no files.

@@ -9,6 +9,7 @@
 //!    because files are opened on first use and the WAL has a limit.
 
 mod inspect;
+mod manifest;
 mod purge;
 
 use super::cf::Family;
@@ -18,8 +19,8 @@ use super::{
 use rocksdb::{
     BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompactionStyle,
     DBCompressionType, DBRecoveryMode, Direction, ErrorKind, IngestExternalFileOptions,
-    IteratorMode, Options, ReadOptions, SstFileWriter, UniversalCompactOptions, WriteBatch,
-    WriteOptions,
+    IteratorMode, LogLevel, Options, ReadOptions, SstFileWriter, UniversalCompactOptions,
+    WriteBatch, WriteOptions,
 };
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,8 +37,9 @@ const HOT_MEMTABLE_BYTES: usize = 24 << 20;
 const COLD_MEMTABLE_BYTES: usize = 2 << 20;
 /// WAL bytes after which the oldest memtables are flushed: bounds the replay at open.
 const WAL_BYTES_MAX: u64 = 96 << 20;
-/// MANIFEST bytes after which a new one is begun: the old one holds keys of tables that are gone.
-const MANIFEST_BYTES_MAX: usize = 16 << 20;
+/// MANIFEST bytes up to which none is begun anew: the one there holds keys of tables that are gone. Beyond, the engine
+/// begins one when it is six times what a new one would be.
+const MANIFEST_BYTES_MAX: usize = 256 << 10;
 /// Open files; others are opened again on use. Bounds memory and the time to open.
 const OPEN_FILES_MAX: i32 = 512;
 /// Sorted runs of a family that wait for each other before they are merged: each merge takes a processor
@@ -110,6 +112,7 @@ impl RocksStore {
         };
         if mode == Mode::Write {
             store.sweep_runs()?;
+            manifest::sweep(&store)?;
         }
         Ok(store)
     }
@@ -283,6 +286,10 @@ impl Store for RocksStore {
         purge::flush(self, Family::ALL)
     }
 
+    fn shed_manifest(&self) -> Result<(), StoreError> {
+        manifest::renew(self)
+    }
+
     fn inspect(
         &self,
         scratch: &Path,
@@ -344,6 +351,8 @@ fn database_options(mode: Mode) -> Options {
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_skip_stats_update_on_db_open(true);
     options.set_keep_log_file_num(4);
+    // At the level below this the engine tells keys of what it rewrites, which are to be gone.
+    options.set_log_level(LogLevel::Warn);
     options.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
     options
 }

@@ -3,6 +3,7 @@
 use ceralacca::store::cf::chunk::{ChunkKey, Chunks, UploadKey};
 use ceralacca::store::cf::content::ContentPart;
 use ceralacca::store::cf::dictionary::Dictionaries;
+use ceralacca::store::cf::index::Index;
 use ceralacca::store::cf::{ColumnFamily, Family};
 use ceralacca::store::memory::MemoryStore;
 use ceralacca::store::rocks::{Mode, RocksStore};
@@ -12,6 +13,7 @@ use ceralacca_formats::leaf::Class;
 use ceralacca_formats::secret::RecordNonce;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 fn over_both(test: impl Fn(&dyn Store)) {
     test(&MemoryStore::default());
@@ -205,6 +207,72 @@ fn rows_survive_closing_and_opening() {
             1
         );
     }
+}
+
+/// Whether any file of a store has these octets.
+fn is_somewhere(directory: &Path, octets: &[u8]) -> Vec<String> {
+    let files = std::fs::read_dir(directory).unwrap().map(Result::unwrap);
+    let has = files.filter(|file| {
+        let found = std::fs::read(file.path()).unwrap_or_default();
+        found.windows(octets.len()).any(|window| window == octets)
+    });
+    has.map(|file| file.file_name().into_string().unwrap())
+        .collect()
+}
+
+/// The list of tables kept their first and last keys until the next start, or megabytes later.
+#[test]
+fn a_key_of_a_table_that_is_gone_goes_from_the_manifest_while_the_store_is_in_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let store = RocksStore::open(&path, Mode::Create).unwrap();
+    let key = b"a key that must go".to_vec();
+    store
+        .add_run(Family::Index, &mut [key.clone()].into_iter())
+        .unwrap();
+    let mut batch = Batch::new();
+    put(&mut batch, 5, b"five");
+    store.commit(&batch).unwrap();
+    let found = is_somewhere(&path, &key);
+    assert!(
+        found.iter().any(|name| name.starts_with("MANIFEST")),
+        "{found:?}"
+    );
+    let only = KeyRange {
+        start: key.clone(),
+        end: Some([&key[..], &[0]].concat()),
+    };
+    let mut batch = Batch::new();
+    batch.delete_range::<Index>(&only);
+    store.commit(&batch).unwrap();
+    store.purge(Family::Index, &only, &only).unwrap();
+    store.shed_log().unwrap();
+    let found = is_somewhere(&path, &key);
+    assert!(
+        found.iter().all(|name| name.starts_with("MANIFEST")),
+        "{found:?}"
+    );
+    assert_eq!(found.len(), 1);
+    for _ in 0..3 {
+        store.shed_manifest().unwrap();
+        assert_eq!(is_somewhere(&path, &key), [] as [String; 0]);
+    }
+    // It opens as before, and nothing that was put there for the purpose is left.
+    let files = |store: &RocksStore| store.disk_bytes(Family::Dictionary).unwrap();
+    let bytes = files(&store);
+    drop(store);
+    let manifest = is_named(&path, "MANIFEST");
+    assert!(manifest < 64 << 10, "{manifest} octets");
+    let store = RocksStore::open(&path, Mode::Write).unwrap();
+    assert_eq!(files(&store), bytes);
+    assert_eq!(store.read::<Dictionaries>(&5).unwrap().unwrap(), b"five");
+}
+
+/// Octets of the files whose names begin so.
+fn is_named(directory: &Path, begins: &str) -> u64 {
+    let files = std::fs::read_dir(directory).unwrap().map(Result::unwrap);
+    let named = files.filter(|file| file.file_name().to_str().unwrap().starts_with(begins));
+    named.map(|file| file.metadata().unwrap().len()).sum()
 }
 
 proptest! {

@@ -5,7 +5,8 @@
 //! value  format u8 = 1
 //! ```
 //! Written with the first chunk of an upload; removed in the batch of its leaf, or with its chunks when the
-//! upload is given up or, after a crash, at open.
+//! upload is given up or, after a crash, at open. The tables that had rows of a unit are rewritten when it is disposed of,
+//! or an object of it erased: a removed row would stand in them until they are merged.
 
 use super::chunk::UploadKey;
 use super::{ColumnFamily, FORMAT, Family, Malformed, Reader};

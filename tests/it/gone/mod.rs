@@ -12,6 +12,7 @@ use ceralacca::archive::Log;
 use ceralacca::desk::DeskError;
 use ceralacca::ingest::{ObjectContent, Submission};
 use ceralacca::keyring::Keyring;
+use ceralacca::seal::EvidenceGroup;
 use ceralacca::store::cf::chunk::{Chunks, UploadKey};
 use ceralacca::store::cf::content::Contents;
 use ceralacca::store::cf::metadata::{ContentPlace, EncryptedMetadata, RecordKey};
@@ -170,6 +171,13 @@ pub fn stored_of(log: &Log, name: &str, marked: &Marked, id: &str) -> Markers {
     }
     let (keyring, _) = Keyring::open(store, &master(), &origin()).unwrap();
     let keys = keyring.class(store, marked.interval, marked.class).unwrap();
+    // What an evidence record shows at its foot: hashes of the octets and of the opening.
+    let state = log.reader().published();
+    let opened = log.reader().record(&state, marked.object).unwrap();
+    markers.add(&format!("{name} opening"), opened.opening.as_bytes());
+    for (which, digest) in search::digests(&opened) {
+        markers.add(&format!("{name} {which}"), &digest);
+    }
     let mut posting = keys.token(Field::MessageId, id.as_bytes()).0.to_vec();
     posting.extend_from_slice(&marked.object.get().to_be_bytes());
     markers.add(&format!("{name} posting"), &posting);
@@ -283,7 +291,7 @@ fn an_object_that_was_erased_is_nowhere_and_its_facts_and_neighbours_stay() {
     }
 
     let after = search::everywhere(&log, &test.path(), &all);
-    assert_eq!(after.beyond_manifest(), stays.names(), "{after:#?}");
+    assert_eq!(names(&after), stays.names(), "{after:#?}");
     let left = search::octets_of(&test.path());
     assert!(
         left + (5 << 19) < octets,
@@ -292,14 +300,10 @@ fn an_object_that_was_erased_is_nowhere_and_its_facts_and_neighbours_stay() {
     log.stop().unwrap();
     drop(log);
     let after = search::in_files(&test.path(), &goes);
-    assert_eq!(after.beyond_manifest(), BTreeSet::new(), "{after:#?}");
+    assert_eq!(names(&after), BTreeSet::new(), "{after:#?}");
     let report = test.check();
     assert!(report.is_clean(), "{:?}", report.damages);
     assert_eq!(report.erased, 3);
-    // Opened again, the MANIFEST is another: nothing at all is left.
-    let log = test.open();
-    let after = search::everywhere(&log, &test.path(), &all);
-    assert_eq!(names(&after), stays.names(), "{after:#?}");
 }
 
 fn fill_more(log: &Log) {
@@ -500,7 +504,10 @@ fn the_certificate_of_an_erasure_is_verified_by_openssl_and_the_facts_still_prov
         told,
         format!("leaf {} was erased, as leaf {erasure} says", receipt.object)
     );
-    // Every package still verifies against what it was: the object's line there is its leaf.
+    // No evidence record of it is cut any more: the hashes at its foot, of object and opening, are gone.
     let package = kept.log.sealer().package(receipt.interval).unwrap();
-    assert!(package.is_some());
+    let package = package.unwrap();
+    let cut = package.evidence(&EvidenceGroup::Object(receipt.object));
+    assert!(cut.is_err());
+    package.evidence(&EvidenceGroup::Package).unwrap();
 }

@@ -2,12 +2,13 @@
 //! every surviving secret in hand.
 //!
 //! ```text
-//! raw        every octet of every file of the log: tables, blobs, write-ahead logs, MANIFEST, OPTIONS, packages
+//! raw        every octet of every file of the log: tables, blobs, write-ahead logs, MANIFEST, OPTIONS, LOG, packages
 //! frames     every zstd frame that begins anywhere in such a file, decompressed, with the dictionary and without
 //! rows       every row of every family that opens under the keys that are left: metadata, contents, details
 //! packages   every file of every package, decrypted as it is handed out
 //! ```
-//! A marker that stands in a key is looked for as it is; in a text also in lower case, as the index has it.
+//! A marker is looked for as it is; in lower case, as the index has texts; and in hexadecimal digits, as a program tells
+//! keys to its operator.
 
 use crate::support::{master, origin};
 use ceralacca::archive::Log;
@@ -18,6 +19,7 @@ use ceralacca::record::open;
 use ceralacca::seal::SealError;
 use ceralacca::store::cf::Family;
 use ceralacca::store::{KeyRange, Order};
+use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::encrypt::Dictionary;
 use ceralacca_formats::id::LeafIndex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -50,17 +52,6 @@ impl Found {
         self.0.keys().cloned().collect()
     }
 
-    /// The same, without markers that stand in keys and were found in the MANIFEST alone: it keeps the first and the last
-    /// key of tables that are gone until it is written anew, at its size or when the store is next opened.
-    pub fn beyond_manifest(&self) -> BTreeSet<String> {
-        let in_keys = |name: &str| name.ends_with(" posting") || name.ends_with(" nonce");
-        let beyond = self.0.iter().filter(|(name, places)| {
-            let only = places.iter().all(|place| place.contains("MANIFEST"));
-            !(only && in_keys(name))
-        });
-        beyond.map(|(name, _)| name.clone()).collect()
-    }
-
     pub fn is_in(&self, name: &str, place: &str) -> bool {
         let places = self.0.get(name);
         places.is_some_and(|places| places.iter().any(|found| found.contains(place)))
@@ -75,12 +66,14 @@ impl Found {
 }
 
 impl Markers {
-    /// Names of the markers that stand in these octets, as they are or in lower case: one pass, whatever their number.
+    /// Names of the markers that stand in these octets, in any of their forms: one pass, whatever their number.
     fn among(&self, octets: &[u8]) -> BTreeSet<String> {
         let mut by_head: HashMap<[u8; 4], Vec<(&str, Vec<u8>)>> = HashMap::new();
         let mut begins = vec![false; 1 << 16];
         for (name, marker) in &self.0 {
-            for form in [marker.clone(), marker.to_ascii_lowercase()] {
+            let [hex, upper] = [hex::encode(marker), hex::encode_upper(marker)];
+            let lower = marker.to_ascii_lowercase();
+            for form in [marker.clone(), lower, hex.into_bytes(), upper.into_bytes()] {
                 let head = [form[0], form[1], form[2], form[3]];
                 begins[usize::from(u16::from_be_bytes([head[0], head[1]]))] = true;
                 by_head.entry(head).or_default().push((name, form));
@@ -173,6 +166,16 @@ fn frame(octets: &[u8], dictionary: Dictionary) -> Option<Vec<u8>> {
     (!plain.is_empty()).then_some(plain)
 }
 
+/// The digests of what was opened, by name.
+pub fn digests(opened: &open::Opened) -> [(&'static str, Vec<u8>); 3] {
+    let opening = Sha256::of(opened.opening.as_bytes());
+    [
+        ("sha256", opened.content.sha256.as_bytes().to_vec()),
+        ("blake3", opened.content.blake3.as_bytes().to_vec()),
+        ("sha256 of the opening", opening.as_bytes().to_vec()),
+    ]
+}
+
 /// Looks through everything that opens under the keys that are left, and at the files.
 pub fn everywhere(log: &Log, folder: &Path, markers: &Markers) -> Found {
     let mut found = in_files(folder, markers);
@@ -203,6 +206,11 @@ pub fn everywhere(log: &Log, folder: &Path, markers: &Markers) -> Found {
             }
         };
         found.look(markers, &opened.canonical, &format!("record {index}"));
+        let place = format!("hashes of {index}");
+        found.look(markers, opened.opening.as_bytes(), &place);
+        for (_, digest) in digests(&opened) {
+            found.look(markers, &digest, &place);
+        }
         let mut content = Vec::new();
         let take = |piece: &[u8]| content.extend_from_slice(piece);
         opened.content(store, take).unwrap();
