@@ -10,11 +10,14 @@
 //! 1. Holds are loaded whole or not at all: a family that was emptied, or lost a row, is [`HoldsError::Rule`], never
 //!    the absence of holds.
 //! 2. A hold outlives the class secrets of what it names: its rows need the log key only.
-//! 3. Nothing is read that grows with the records: the rows of the holds, one state row, one leaf; where no hold was
-//!    ever set, a look into the index of each interval.
+//! 3. A row names no less, and ends no earlier, than its leaf says; a release is of the hold that its leaf names.
+//! 4. Nothing is read that grows with the records: the rows of the holds, one state row, a leaf or two of each hold; where
+//!    no hold was ever set, a look into the index of each interval.
 //!
 //! # Not here
 //! How long a hold suspends disposal (`ceralacca_retention`), who may set one (`desk`).
+
+mod leaves;
 
 use crate::keyring::{DetailOf, KeyError, Keyring};
 use crate::record::open::{RecordError, open};
@@ -176,7 +179,12 @@ pub fn load(
     loop {
         let told = counts(store, keyring, &interval_of)?;
         let holds: Result<Vec<_>, _> = each(store, keyring)
-            .map(|kept| kept.and_then(|kept| kept.rule()))
+            .map(|kept| {
+                let kept = kept?;
+                let rule = kept.rule()?;
+                leaves::hold_to(store, keyring, &kept, &rule, &interval_of)?;
+                Ok::<_, HoldsError>(rule)
+            })
             .collect();
         match retention::HoldSet::reconciled(holds?, told.set, told.released) {
             Ok(set) => return Ok(set),

@@ -2,14 +2,15 @@
 
 use crate::support::{DAY_MS, START_MS, TestLog, check_store, log_id, master, origin, traces};
 use ceralacca::access::{self, Act, Hold, Holds, Permit, Principal, Release, Role, Standing};
+use ceralacca::ambient::SystemEntropy;
 use ceralacca::archive::Log;
 use ceralacca::custody::CustodyError;
 use ceralacca::desk::{DeskError, HoldOrder, Scope, SearchQuery};
 use ceralacca::holds::{self, HoldsError};
 use ceralacca::ingest::Submission;
-use ceralacca::keyring::Keyring;
+use ceralacca::keyring::{DetailOf, Keyring};
 use ceralacca::store::cf::ColumnFamily;
-use ceralacca::store::cf::hold::{HoldRow, HoldStep, Holds as HoldFamily};
+use ceralacca::store::cf::hold::{HoldAct, HoldRow, HoldStep, Holds as HoldFamily, WrappedDetail};
 use ceralacca::store::cf::state::{State, StateKey, StateRow};
 use ceralacca::store::rocks::{Mode, RocksStore};
 use ceralacca::store::{Batch, KeyRange, Order, Rows, Store, outside};
@@ -314,6 +315,74 @@ fn an_emptied_or_altered_table_of_holds_is_an_error_and_never_the_absence_of_hol
     let error = load().unwrap_err();
     assert!(error.to_string().contains("does not open"), "{error}");
     restore();
+    // A hold that names less, or that ends; and a release, put under another hold.
+    let HoldRow::Set {
+        authority,
+        start,
+        ranges,
+        detail,
+        ..
+    } = rows[1].1.clone()
+    else {
+        panic!("a hold")
+    };
+    assert!(ranges[0].1 > ranges[0].0, "{ranges:?}");
+    let altered = |ranges: Vec<_>, end| HoldRow::Set {
+        authority,
+        start,
+        end,
+        ranges,
+        detail: detail.clone(),
+    };
+    let first_leaf = LeafIndex::new(0);
+    let narrower = altered(vec![(first_leaf, first_leaf)], None);
+    let ended = altered(ranges, Some(UtcMillis::new(START_MS + 1)));
+    for row in [narrower, ended] {
+        change(&|batch| batch.put::<HoldFamily>(&rows[1].0, &row));
+        damaged("names less, or ends earlier");
+        restore();
+    }
+}
+
+#[test]
+fn a_release_put_under_another_hold_releases_nothing() {
+    let test = TestLog::new();
+    let log = test.open();
+    let (kept, released) = (
+        set(&log, everything()).unwrap(),
+        set(&log, everything()).unwrap(),
+    );
+    let release = |name: &str| permit::<Release>(name, Role::Approver);
+    let (anna, bruno) = (release("anna"), release("bruno"));
+    let desk = log.desk(&anna).unwrap();
+    for hold in [kept, released] {
+        desk.propose_release(hold, "archiviazione").unwrap();
+    }
+    let desk = log.desk(&bruno).unwrap();
+    desk.release_hold(released, "archiviazione").unwrap();
+    assert_eq!(load(&log).unwrap().holds().len(), 2);
+    let store = log.reader().store();
+    let (keyring, _) = Keyring::open(store, &master(), &origin()).unwrap();
+    let key = (released, HoldStep::Released);
+    let Some(HoldRow::Released(act)) = store.read::<HoldFamily>(&key).unwrap() else {
+        panic!("a release")
+    };
+    // Whoever has the master key too writes the detail anew, under the other hold.
+    let detail = |hold: LeafIndex| DetailOf::Hold(hold, HoldStep::Released.code());
+    let plain = keyring
+        .open_detail(detail(released), &act.detail.0)
+        .unwrap();
+    let wrapped = keyring.wrap_detail(detail(kept), &plain, &SystemEntropy);
+    let mut batch = Batch::new();
+    batch.delete::<HoldFamily>(&key);
+    let moved = HoldRow::Released(HoldAct {
+        detail: WrappedDetail(wrapped),
+        ..act
+    });
+    batch.put::<HoldFamily>(&(kept, HoldStep::Released), &moved);
+    store.commit(&batch).unwrap();
+    let error = load(&log).unwrap_err().to_string();
+    assert!(error.contains("should have released it did not"), "{error}");
 }
 
 #[test]

@@ -341,6 +341,46 @@ fn a_family_of_holds_that_was_emptied_stops_every_disposal() {
 }
 
 #[test]
+fn a_family_of_holds_that_was_dropped_stops_every_disposal() {
+    let house = House::new();
+    held::hold(&house, house.known.receipts[0].0);
+    house.ready();
+    house.log.stop().unwrap();
+    let House {
+        directory,
+        clock,
+        settings,
+        sealings,
+        known,
+        log,
+    } = house;
+    drop(log);
+    let path = directory.path().join("log");
+    let database = ceralacca::store::outside::database_of(&path);
+    let options = rocksdb::Options::default();
+    let families = rocksdb::DB::list_cf(&options, &database).unwrap();
+    let engine = rocksdb::DB::open_cf(&options, &database, families).unwrap();
+    engine.drop_cf("hold").unwrap();
+    drop(engine);
+    let log = open(&path, &settings);
+    let house = House {
+        directory,
+        clock,
+        settings,
+        sealings,
+        known,
+        log,
+    };
+    let refused = house.advance();
+    assert!(
+        matches!(refused, Err(DisposalError::Holds(_))),
+        "{refused:?}"
+    );
+    assert!(house.log.disposer().plan(&house.authorities()).is_err());
+    nothing_went(&house);
+}
+
+#[test]
 fn an_event_dated_2099_neither_prolongs_a_term_nor_one_dated_1990_shortens_it() {
     let lawful = |event: i64| {
         let test = TestLog::new();
