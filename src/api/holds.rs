@@ -148,7 +148,9 @@ impl Rpc for Service {
         };
         let list = move |desk: &Desk<'_, _>| {
             let above = request.above.map(LeafIndex::new);
-            let (holds, more) = desk.holds(above, limit).map_err(status::desk)?;
+            let record = request.record.map(LeafIndex::new);
+            let found = desk.holds(above, record, limit);
+            let (holds, more) = found.map_err(status::desk)?;
             Ok(v1::ListHoldsResponse {
                 holds: holds.iter().map(|kept| hold(kept, false)).collect(),
                 more,

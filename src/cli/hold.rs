@@ -108,6 +108,9 @@ enum Authority {
 
 #[derive(clap::Args)]
 struct List {
+    /// Only those that name this record
+    #[arg(long, value_name = "INDEX")]
+    record: Option<u64>,
     /// Answer as JSON Lines
     #[arg(long)]
     json: bool,
@@ -239,7 +242,7 @@ impl List {
             let remote = self.remote.connect().await?;
             let mut above = None;
             loop {
-                let page = remote.holds(above).await?;
+                let page = remote.holds(above, self.record).await?;
                 for hold in &page.holds {
                     match self.json {
                         true => writeln!(out, "{}", show::json(&to_json(hold)))?,

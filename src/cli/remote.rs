@@ -445,12 +445,17 @@ impl Remote {
         Ok(self.holds_client().set_hold(request).await?.into_inner())
     }
 
-    /// A page of holds.
-    pub async fn holds(&self, above: Option<u64>) -> Answered<v1::ListHoldsResponse> {
+    /// A page of holds; of those that name a record, where one is given.
+    pub async fn holds(
+        &self,
+        above: Option<u64>,
+        record: Option<u64>,
+    ) -> Answered<v1::ListHoldsResponse> {
         let request = v1::ListHoldsRequest {
             log: self.log.clone(),
             above,
             limit: 0,
+            record,
         };
         Ok(self.holds_client().list_holds(request).await?.into_inner())
     }

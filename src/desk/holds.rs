@@ -182,22 +182,32 @@ impl Desk<'_, Hold> {
 }
 
 impl Desk<'_, Holds> {
-    /// Holds in order of their numbers, above one; and whether there are more. A disclosure: each names an act.
+    /// Holds in order of their numbers, above one, or of them those that name a leaf; and whether there are more. A
+    /// disclosure: each names an act.
     pub fn holds(
         &self,
         above: Option<LeafIndex>,
+        record: Option<LeafIndex>,
         limit: usize,
     ) -> Result<(Vec<KeptHold>, bool), DeskError> {
         let limit = limit.clamp(1, HOLDS_PAGE);
+        let query = match record {
+            None => "holds".to_owned(),
+            Some(record) => format!("holds record={record}"),
+        };
         let (store, keyring) = (self.reader.store(), self.reader.keyring());
         let mut holds = Vec::new();
         for kept in holds::after(store, keyring, above) {
-            if holds.len() == limit {
-                return self.told("holds", holds, true);
+            let kept = kept.map_err(CustodyError::from)?;
+            if record.is_some_and(|record| !kept.names(record)) {
+                continue;
             }
-            holds.push(kept.map_err(CustodyError::from)?);
+            if holds.len() == limit {
+                return self.told(&query, holds, true);
+            }
+            holds.push(kept);
         }
-        self.told("holds", holds, false)
+        self.told(&query, holds, false)
     }
 
     /// A hold by its number. A disclosure.

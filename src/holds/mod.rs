@@ -104,6 +104,16 @@ pub struct KeptAct {
     pub detail: ActDetail,
 }
 
+impl KeptHold {
+    /// Whether it names a leaf.
+    pub fn names(&self, leaf: LeafIndex) -> bool {
+        // Ascending and apart.
+        let after = self.ranges.partition_point(|(first, _)| *first <= leaf);
+        let before = after.checked_sub(1).and_then(|at| self.ranges.get(at));
+        before.is_some_and(|(_, last)| leaf <= *last)
+    }
+}
+
 /// How many holds the log has set and released, as its last act on holds says; none where no hold was ever set.
 ///
 /// The leaf is asked as far as it still opens: its detail goes with its class secret, its kind stays.

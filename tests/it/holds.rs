@@ -430,7 +430,7 @@ fn holds_are_listed_in_pages_and_their_showing_is_recorded() {
     let mut above = None;
     loop {
         let desk = log.desk(&permit).unwrap();
-        let (page, more) = desk.holds(above, 2).unwrap();
+        let (page, more) = desk.holds(above, None, 2).unwrap();
         found.extend(page.iter().map(|kept| kept.hold));
         above = found.last().copied();
         if !more {
@@ -457,4 +457,46 @@ fn holds_are_listed_in_pages_and_their_showing_is_recorded() {
         told.query.to_str().unwrap(),
         format!("hold number={}", numbers[1])
     );
+}
+
+#[test]
+fn the_holds_on_a_record_are_listed_alone_and_their_showing_names_it() {
+    let test = TestLog::new();
+    let log = test.open();
+    let mut indexes = Vec::new();
+    let records = traces(9, 30);
+    for record in &records {
+        let submission = Submission::trace(Class::Trace, record.clone(), None);
+        let acknowledged = crate::support::ingest(&log).record(submission).unwrap();
+        indexes.push(acknowledged.records[0].leaf.seq);
+    }
+    let sender = |at: usize| records[at].sender.clone().unwrap();
+    let other = (1..30).find(|at| sender(*at) != sender(0)).unwrap();
+    let set_on = |at: usize| {
+        let sender = sender(at);
+        set(&log, by(Field::Sender, sender.to_str().unwrap())).unwrap()
+    };
+    let on_first = [set_on(0), set_on(0)];
+    let on_other = set_on(other);
+    let permit = permit::<Holds>("carla", Role::Auditor);
+    let listed = |index: LeafIndex, above: Option<LeafIndex>, limit: usize| {
+        let desk = log.desk(&permit).unwrap();
+        let (found, more) = desk.holds(above, Some(index), limit).unwrap();
+        let found: Vec<_> = found.iter().map(|kept| kept.hold).collect();
+        (found, more)
+    };
+    assert_eq!(listed(indexes[0], None, 10), (on_first.to_vec(), false));
+    assert_eq!(listed(indexes[0], None, 1), (vec![on_first[0]], true));
+    let rest = listed(indexes[0], Some(on_first[0]), 1);
+    assert_eq!(rest, (vec![on_first[1]], false));
+    assert_eq!(listed(indexes[other], None, 10), (vec![on_other], false));
+    assert_eq!(listed(on_other, None, 10), (Vec::new(), false));
+    let state = log.reader().published();
+    let last = LeafIndex::new(state.tip.size.get() - 1);
+    let told = log.reader().record(&state, last).unwrap().metadata();
+    let Ok(Metadata::DisclosureDetail(told)) = told else {
+        panic!("a disclosure")
+    };
+    let query = told.query.to_str().unwrap();
+    assert_eq!(query, format!("holds record={on_other}"));
 }

@@ -223,6 +223,11 @@ async fn holds_are_set_listed_shown_and_released_from_the_command_line() {
     let list = run(&["hold", "list"]);
     let list = String::from_utf8(list.stdout).unwrap();
     assert!(list.contains(act) && list.contains("in force"), "{list}");
+    for (record, lines) in [("0", 1), ("999999", 0)] {
+        let on_it = run(&["hold", "list", "--record", record, "--json"]);
+        let on_it = String::from_utf8(on_it.stdout).unwrap();
+        assert_eq!(on_it.lines().count(), lines, "{record}: {on_it}");
+    }
     let propose = run(&["hold", "release", &number, "--reason", "chiuso"]);
     let told = String::from_utf8(propose.stdout).unwrap();
     assert!(told.contains("is proposed"), "{told}");
