@@ -9,7 +9,7 @@
 //! ```
 //!
 //! # Invariants
-//! 1. A [`DisposalTime`] is made by [`prove`] alone, and disposal takes nothing else for now.
+//! 1. A [`DisposalTime`] is made by [`prove`] alone, and disposal takes no other word for the time.
 //! 2. It is never later than any of its witnesses, so one that lies towards the future moves nothing.
 //! 3. It holds for records of the chain's first interval or later ones: an older one needs a longer chain.
 //! 4. With the embedded authority alone there is none, except in a store initialised as a development one.

@@ -8,6 +8,7 @@ mod audit_cli;
 mod cli;
 mod conformance;
 mod crash;
+mod custody_cli;
 mod damage;
 mod disposal;
 mod families;

@@ -3,6 +3,7 @@
 use super::MovableClock;
 use ceralacca::ambient::{Clock, SystemClock};
 use ceralacca::archive::Log;
+use ceralacca::disposal::Step;
 use ceralacca::ingest::Submission;
 use ceralacca::seal::{Authorities, Probe};
 use ceralacca::store::cf::disposal::{DisposalKey, DisposalRow, Disposals, GoneRow};
@@ -16,8 +17,10 @@ use ceralacca_evidence::pindex::{
 use ceralacca_evidence::software_key::{PrivateKey, SoftwareKey};
 use ceralacca_evidence::tsp::{Request, Rules};
 use ceralacca_evidence::{Imprint, SealSigner, StampError, Stamped, Stamper};
+use ceralacca_formats::digest::Sha256;
 use ceralacca_formats::disposal::DisposalUnit;
-use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
+use ceralacca_formats::disposal_certificate::{DisposalCertificate, GivenApproval};
+use ceralacca_formats::id::{IntervalId, LeafIndex, TreeSize, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::ObjectRecord;
 use ceralacca_pec::judge::Material;
@@ -254,7 +257,8 @@ pub fn closed_days(path: &std::path::Path, days: &[usize]) -> (Sealing, Vec<Inte
     std::thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
-/// What a disposal of these classes of an interval leaves of their secrets.
+/// What a disposal of these classes of an interval leaves of their secrets, and its row. No leaf of the log says that it
+/// was intended or approved, so `fsck` finds it damaged.
 pub fn as_disposed(store: &dyn Store, interval: IntervalId, classes: &[Class]) {
     let mut batch = Batch::new();
     for class in classes {
@@ -265,12 +269,51 @@ pub fn as_disposed(store: &dyn Store, interval: IntervalId, classes: &[Class]) {
             carried: 0,
         };
         let row = GoneRow {
-            step: 0,
+            step: Step::Done.code(),
             intent: LeafIndex::new(0),
             completed: None,
-            facts: Vec::new(),
+            facts: facts_of(unit).to_bytes(),
         };
         batch.put::<Disposals>(&DisposalKey::Gone(unit), &DisposalRow::Gone(row));
     }
     store.commit(&batch).unwrap();
+}
+
+/// What a certificate would say of a unit that held nothing.
+fn facts_of(unit: DisposalUnit) -> DisposalCertificate {
+    let approval = |principal: &str| GivenApproval {
+        leaf: LeafIndex::new(0),
+        principal: principal.into(),
+    };
+    let start = unit.interval.start();
+    DisposalCertificate {
+        approvals: [approval("anna"), approval("bruno")],
+        authorities: Vec::new(),
+        clock: start,
+        completed: None,
+        completed_at: None,
+        is_development: false,
+        executed_at: start,
+        first: LeafIndex::new(0),
+        size: TreeSize::default(),
+        freed_bytes: 0,
+        grace_hours: 72,
+        held: Vec::new(),
+        holds_set: 0,
+        holds_released: 0,
+        intent: LeafIndex::new(0),
+        interval_end: start,
+        lawful_from: start,
+        leaf_hashes: Sha256::of(b""),
+        log: super::origin().as_str().into(),
+        method: vec!["keys-destroyed".into()],
+        months: 30,
+        proven: start,
+        proven_by: "authorities".into(),
+        records: 0,
+        rule: "per prova".into(),
+        software: "per prova".into(),
+        statement: "per prova".into(),
+        unit,
+    }
 }

@@ -409,3 +409,30 @@ fn a_unit_that_ought_to_be_gone_is_an_alarm() {
     assert!(seen.overdue >= 1);
     assert_eq!(house.log.disposer().overview(), seen);
 }
+
+/// An act of the archive stays while the log is served, so it must say nothing of anybody; who acted goes with the class
+/// of what it was about.
+#[test]
+fn acts_of_the_archive_are_in_no_plan_and_name_nobody_and_who_acted_stands_beside_them() {
+    let house = House::new();
+    let plan = house.log.disposer().plan(&house.authorities()).unwrap();
+    assert!(!plan.units.is_empty());
+    let mut units = plan.units.iter();
+    assert!(units.all(|unit| unit.unit.class != Class::Custody));
+    let hold = held::hold(&house, house.known.receipts[0].0);
+    let intent = house.intend();
+    let approved = ["anna", "bruno"].map(|name| house.approve(name, &intent).unwrap().leaf);
+    let (reader, names) = (house.log.reader(), ["anna", "bruno", "carla", "gestione"]);
+    let state = reader.published();
+    for act in [hold, intent.intent, approved[0], approved[1]] {
+        let said = reader.record(&state, act).unwrap();
+        assert_eq!(said.leaf.class, Class::Custody);
+        let text = String::from_utf8(said.canonical).unwrap();
+        assert!(!names.iter().any(|name| text.contains(name)), "{text}");
+        let beside = LeafIndex::new(act.get() + 1);
+        let beside = reader.record(&state, beside).unwrap();
+        assert_ne!(beside.leaf.class, Class::Custody);
+        let text = String::from_utf8(beside.canonical).unwrap();
+        assert!(names.iter().any(|name| text.contains(name)), "{text}");
+    }
+}

@@ -3,6 +3,7 @@
 //!
 //! The search is shown to find what is there first: every marker before, in the place where it must be.
 
+mod crash;
 pub mod search;
 
 use crate::support::sealing::{Sealing, close_all};
