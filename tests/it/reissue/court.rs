@@ -82,6 +82,107 @@ fn a_sealed_package_is_verified_by_everybody_after_the_archive_is_gone() {
     assert_eq!(status(&output), 0, "{}", out(&output));
 }
 
+/// In a namespace that has no network, not even a loopback that is up: nothing is asked of anybody.
+#[test]
+fn verify_needs_no_network() {
+    if !are_there(&[("unshare", &["-rn", "true"])]) {
+        return;
+    }
+    let court = Court::new();
+    let transaction = court.transaction();
+    court.put_all(&transaction.messages);
+    court.seal();
+    let made = court.made(&of_transaction(&transaction));
+    let folder = tempfile::tempdir().unwrap();
+    court.hand_over(&made, folder.path());
+    let program = env!("CARGO_BIN_EXE_ceralacca");
+    let anchors = ["--key", "log.vkey", "--roots", "roots.pem", "--mail-roots"];
+    let rest = ["roots.pem", "--at", "2026-01-01T00:00:00Z"];
+    let alone = ["-rn", program, "verify", &made.name];
+    let output = run(
+        folder.path(),
+        "unshare",
+        &[&alone[..], &anchors, &rest].concat(),
+    );
+    assert_eq!(status(&output), 0, "{output:?}");
+    let reaching = "exec 3<>/dev/tcp/127.0.0.1/1 || exit 7";
+    let output = run(folder.path(), "unshare", &["-rn", "bash", "-c", reaching]);
+    assert_eq!(status(&output), 7, "the namespace has none: {output:?}");
+}
+
+/// The code as a camera has it: drawn by poppler, read by a program that knows nothing of us.
+#[test]
+fn the_code_of_the_first_page_says_checkpoint_and_leaf_of_the_package() {
+    if !are_there(&[("pdftoppm", &["-v"]), (PYTHON, &["-c", ""])]) {
+        return;
+    }
+    let court = Court::new();
+    let transaction = court.transaction();
+    court.put_all(&transaction.messages);
+    court.seal();
+    let made = court.made(&of_transaction(&transaction));
+    let mut container = Container::open(Cursor::new(&made.octets)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let pages = container.read("relazione.pdf", 1 << 24).unwrap();
+    std::fs::write(folder.path().join("r.pdf"), pages).unwrap();
+    let drawn = [
+        "-gray",
+        "-r",
+        "300",
+        "-f",
+        "1",
+        "-singlefile",
+        "r.pdf",
+        "pagina",
+    ];
+    good(&run(folder.path(), "pdftoppm", &drawn));
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/read_qr.py");
+    let program = program.display().to_string();
+    let said = run(folder.path(), PYTHON, &[&program, "pagina.pgm"]);
+    let said = good(&said);
+    let lines: Vec<&str> = said.lines().collect();
+    let names = container.names().into_iter();
+    let note = { names }
+        .find(|name| name.ends_with("/checkpoint"))
+        .unwrap();
+    let note = String::from_utf8(container.read(&note, 1 << 16).unwrap()).unwrap();
+    let note: Vec<&str> = note.lines().collect();
+    // A checkpoint has its root in base64 (C2SP), the code in hexadecimal.
+    use base64::Engine as _;
+    let root = base64::engine::general_purpose::STANDARD.decode(note[2]);
+    let leaf = container.read("proof/001.leaf.bin", 64).unwrap();
+    let hash = ceralacca_formats::tree::LeafHash::of(&leaf.try_into().unwrap());
+    let index = made.report.records[0].leaf.to_string();
+    let (root, hash) = (hex::encode(root.unwrap()), hash.to_string());
+    assert_eq!(
+        lines,
+        ["ceralacca/1", note[0], note[1], &root, &index, &hash]
+    );
+    // Some modules beside its lowest finder pattern, the lowest dark square of the page, turned white.
+    let path = folder.path().join("pagina.pgm");
+    let mut octets = std::fs::read(&path).unwrap();
+    let head = String::from_utf8_lossy(&octets[..20]).into_owned();
+    let mut sizes = head.split_whitespace().skip(1);
+    let mut size = || sizes.next().unwrap().parse::<usize>().unwrap();
+    let (width, height) = (size(), size());
+    let head = octets.len() - width * height;
+    let place = |row: usize, column: usize| head + row * width + column;
+    let is_dark = |row: usize, column: usize| octets[place(row, column)] < 64;
+    let square = |row: usize, column: usize| {
+        (0..16).all(|down| (0..16).all(|right| is_dark(row + down, column + right)))
+    };
+    let rows = (0..height - 16).rev();
+    let mut squares = rows.flat_map(|row| (0..width - 200).map(move |column| (row, column)));
+    let (row, column) = squares.find(|(row, column)| square(*row, *column)).unwrap();
+    for down in 0..16 {
+        let at = place(row - down, column + 80);
+        octets[at..at + 60].fill(255);
+    }
+    std::fs::write(&path, octets).unwrap();
+    let twin = run(folder.path(), PYTHON, &[&program, "pagina.pgm"]);
+    assert!(!twin.status.success(), "a damaged twin");
+}
+
 #[test]
 fn objects_are_given_again_bit_by_bit_with_bare_line_feeds_too() {
     let court = Court::new();
