@@ -1,5 +1,6 @@
 //! Disposal, carried out in store and packages: what goes, what stays, what is refused, and what a crash leaves.
 
+mod afterwards;
 mod attacks;
 mod carried_out;
 mod decade;
@@ -53,6 +54,8 @@ pub struct Known {
 
 struct Base {
     directory: tempfile::TempDir,
+    /// The root of what sealed and stamped it, PEM.
+    root: String,
     now: u64,
     known: Known,
 }
@@ -169,6 +172,7 @@ fn make(kind: StoreKind, days: usize) -> Base {
     log.stop().unwrap();
     Base {
         directory,
+        root: sealing.root_pem(),
         now: clock.now(),
         known,
     }
