@@ -436,3 +436,50 @@ fn acts_of_the_archive_are_in_no_plan_and_name_nobody_and_who_acted_stands_besid
         assert!(names.iter().any(|name| text.contains(name)), "{text}");
     }
 }
+
+#[test]
+fn recording_goes_on_while_a_unit_is_disposed_of() {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    let house = House::new();
+    house.ready();
+    let before = house.log.reader().published().tip.size.get();
+    let (recorded, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let probe = DisposalProbe::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for record in traces(77, 1_000).into_iter().cycle() {
+                if is_over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let submission = Submission::trace(Class::Trace, record, None);
+                ingest(&house.log).record(submission).unwrap();
+                recorded.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let mut steps = 0;
+        loop {
+            let seen = recorded.load(Ordering::SeqCst);
+            let taken = house
+                .log
+                .disposer()
+                .advance(&house.authorities(), &probe)
+                .unwrap();
+            // Whoever records is not made to wait for the next step.
+            while recorded.load(Ordering::SeqCst) == seen {
+                std::thread::yield_now();
+            }
+            match taken {
+                Some(_) => steps += 1,
+                None => break,
+            }
+        }
+        assert_eq!(steps, Step::ALL.len());
+        is_over.store(true, Ordering::SeqCst);
+    });
+    let recorded = recorded.into_inner();
+    assert!(recorded > 20, "{recorded}");
+    let size = house.log.reader().published().tip.size.get();
+    assert!(size >= before + recorded);
+    let report = house.check();
+    assert_eq!(report.disposed, RECEIPTS as u64);
+}

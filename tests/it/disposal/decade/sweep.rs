@@ -93,6 +93,10 @@ impl Decade {
             match early {
                 // What an intent of before names is held still.
                 Ok(None) | Err(DisposalError::Refused(_)) => {}
+                Err(DisposalError::NotProven(why)) => {
+                    let is_well = self.are_silent() == [false; 2] && !self.is_off;
+                    assert!(!is_well, "{why}");
+                }
                 // Approved by two and past its grace under an intent of before, which a hold kept open.
                 Ok(Some((unit, _))) => assert!(
                     !intended.units.contains(&unit) || before.contains(&unit),
