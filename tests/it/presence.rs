@@ -279,7 +279,7 @@ fn a_class_whose_secret_is_gone_is_said_to_be_disposed_of() {
     }
     assert!(classes.iter().any(|(class, _)| *class == Class::Justice));
     let units = desk.certificates_of(interval, Class::Trace).unwrap();
-    assert_eq!(units[0].gone.unit.class, Class::Trace);
+    assert_eq!(units[0].unit.class, Class::Trace);
 }
 
 #[test]
