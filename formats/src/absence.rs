@@ -15,7 +15,7 @@
 
 use crate::canonical::{Integer, ObjectReader, ObjectWriter, Text};
 use crate::closing::{ClosedClass, Closing};
-use crate::digest::Sha256;
+use crate::digest::{Sha256, decode_hex};
 use crate::id::{INTEGER_MAX, IntervalId, LeafIndex, Origin, TreeSize, UtcMillis};
 use crate::leaf::Class;
 use crate::map::{MapAnswer, MapAnswerError, MapProof, MapProofError};
@@ -235,7 +235,7 @@ fn read_class(r: &mut ObjectReader) -> Result<(Class, Option<MapAnswer>), &'stat
         .map(|hash| Some(LeafHash::from_bytes(*bytes32(hash)?.as_bytes())))
         .collect();
     let proof = r.text("proof")?.ok_or("proof")?;
-    let proof = proof.to_str().and_then(|text| hex::decode(text).ok());
+    let proof = proof.to_str().and_then(decode_hex);
     let proof = MapProof::from_bytes(&proof.ok_or("proof")?).map_err(|_| "proof")?;
     let salt = r.text("salt")?.ok_or("salt")?;
     Ok((
@@ -563,6 +563,12 @@ mod tests {
             let refused = Told::parse(other.as_bytes());
             assert_eq!(refused, Err(AbsenceError::Shape), "{to}");
         }
+        let sibling = "07".repeat(32);
+        let lower = line.replacen(&sibling, &"ab".repeat(32), 1);
+        assert!(Told::parse(lower.as_bytes()).is_ok());
+        let upper = line.replacen(&sibling, &"AB".repeat(32), 1);
+        let refused = Told::parse(upper.as_bytes());
+        assert_eq!(refused, Err(AbsenceError::Shape), "upper case");
         for length in 0..line.len() {
             assert!(Told::parse(&line.as_bytes()[..length]).is_err());
         }

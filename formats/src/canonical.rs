@@ -21,7 +21,8 @@ pub enum CanonicalError {
     /// Not JSON at all.
     #[error("not json")]
     NotJson,
-    /// JSON, but not in its one canonical spelling (order, spaces, escapes, repeated keys).
+    /// JSON, but not in its one canonical spelling (order, spaces, escapes, repeated keys), or more values than any
+    /// document of ours has.
     #[error("json is not canonical")]
     NotCanonical,
     /// A number that is not an integer within ±(2^53-1).
@@ -376,6 +377,10 @@ impl<'a> ObjectReader<'a> {
 
 /// What is wrong with bytes that are not canonical, told by another reader of JSON.
 fn flaw(bytes: &[u8]) -> CanonicalError {
+    // Which flaw it is, is not worth a tree of them all.
+    if bytes.iter().filter(|octet| **octet == b',').count() > spelling::VALUES_MAX {
+        return CanonicalError::NotCanonical;
+    }
     fn of(value: &serde_json::Value) -> Option<CanonicalError> {
         match value {
             serde_json::Value::Number(number) => {
@@ -412,6 +417,19 @@ mod tests {
             out,
             "\"€$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\\b\\t\\f\\r\u{7f}\u{2028}\""
         );
+    }
+
+    #[test]
+    fn no_more_values_are_read_than_any_document_has() {
+        let list = |values: usize| format!("{{\"a\":[{}1]}}", "1,".repeat(values - 1));
+        // The object and the list are values too.
+        let most = list(spelling::VALUES_MAX - 2);
+        assert!(ObjectReader::parse(most.as_bytes()).is_ok());
+        for over in [spelling::VALUES_MAX - 1, spelling::VALUES_MAX + 2] {
+            let over = list(over);
+            let refused = ObjectReader::parse(over.as_bytes());
+            assert_eq!(refused.err(), Some(CanonicalError::NotCanonical));
+        }
     }
 
     #[test]

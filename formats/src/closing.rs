@@ -4,7 +4,7 @@
 //! salted maps, counts (design of disposal: it outlives every class it speaks of). Listed in `docs/formats.md`.
 
 use crate::canonical::{Integer, ObjectReader, ObjectWriter, Text};
-use crate::digest::Sha256;
+use crate::digest::{Sha256, decode_hex};
 use crate::id::{INTEGER_MAX, IntervalId, LeafIndex, TreeSize, UtcMillis};
 use crate::leaf::Class;
 
@@ -202,7 +202,7 @@ impl Closing {
             token_time: UtcMillis::new(number(r, "token_ms")?),
             token_serial: {
                 let text = r.text("token_serial")?.ok_or("token_serial")?;
-                let bytes = text.to_str().and_then(|text| hex::decode(text).ok());
+                let bytes = text.to_str().and_then(decode_hex);
                 bytes.ok_or("token_serial")?
             },
             trust: maybe_index(r, "trust")?,
@@ -291,6 +291,8 @@ mod tests {
         assert_eq!(std::str::from_utf8(&bytes).unwrap(), vector.trim_end());
         assert_eq!(Metadata::parse(&bytes).unwrap(), metadata);
         assert!(metadata.has_term(Field::Event, b"interval-closed"));
+        let upper = vector.trim_end().replace("0aff", "0AFF");
+        assert!(Metadata::parse(upper.as_bytes()).is_err());
     }
 
     #[test]

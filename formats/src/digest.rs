@@ -51,12 +51,15 @@ macro_rules! digest_value {
 digest_value!(Sha256, "sha256");
 digest_value!(Blake3, "blake3");
 
-/// 64 lower-case hexadecimal digits as 32 bytes. One spelling only, so that a text has one meaning.
+/// 64 lower-case hexadecimal digits as 32 bytes.
 pub(crate) fn decode_hex32(text: &str) -> Option<[u8; 32]> {
-    if text.bytes().any(|c| c.is_ascii_uppercase()) {
-        return None;
-    }
-    hex::decode(text).ok()?.try_into().ok()
+    decode_hex(text)?.try_into().ok()
+}
+
+/// Lower-case hexadecimal digits as bytes. One spelling only, so that a text has one meaning.
+pub(crate) fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    let is_lower = !text.bytes().any(|c| c.is_ascii_uppercase());
+    is_lower.then(|| hex::decode(text).ok()).flatten()
 }
 
 impl Sha256 {

@@ -3,7 +3,7 @@
 //! It proves what the archive declares, when. That no copy is left elsewhere it cannot prove, and says so.
 
 use crate::canonical::{Integer, ObjectReader, ObjectWriter, Text};
-use crate::digest::Sha256;
+use crate::digest::{Sha256, decode_hex};
 use crate::disposal::DisposalUnit;
 use crate::id::{INTEGER_MAX, IntervalId, LeafIndex, TreeSize, UtcMillis};
 use crate::leaf::Class;
@@ -198,7 +198,7 @@ impl DisposalCertificate {
         })?;
         let authorities = r.objects("authorities", |r| {
             let serial = text(r, "serial")?;
-            let serial = serial.to_str().and_then(|serial| hex::decode(serial).ok());
+            let serial = serial.to_str().and_then(decode_hex);
             Ok(TimeWitness {
                 authority: text(r, "authority")?,
                 gen_time: UtcMillis::new(number(r, "gen_ms")?),

@@ -10,6 +10,7 @@
 //! ```
 
 use crate::canonical::{Integer, ObjectReader, ObjectWriter, Text};
+use crate::digest::decode_hex;
 use crate::id::{INTEGER_MAX, IntervalId, LeafIndex, UtcMillis};
 use crate::leaf::{Class, LEAF_BYTES, Leaf};
 
@@ -269,7 +270,7 @@ impl ErasureCertificate {
             })
         })?;
         let leaf = text(r, "leaf")?;
-        let leaf = leaf.to_str().and_then(|leaf| hex::decode(leaf).ok());
+        let leaf = leaf.to_str().and_then(decode_hex);
         let leaf: Option<[u8; LEAF_BYTES]> = leaf.and_then(|leaf| leaf.try_into().ok());
         let leaf = leaf.and_then(|leaf| Leaf::from_bytes(&leaf).ok());
         Ok(Self {

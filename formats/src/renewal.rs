@@ -7,7 +7,7 @@
 //! ```
 
 use crate::canonical::{Integer, ObjectReader, ObjectWriter};
-use crate::digest::Sha256;
+use crate::digest::{Sha256, decode_hex};
 use crate::id::{INTEGER_MAX, IntervalId, UtcMillis};
 
 /// The type of event under which the index finds every renewal.
@@ -95,10 +95,7 @@ fn kind(r: &mut ObjectReader) -> Result<RenewalKind, &'static str> {
 }
 
 fn octets(r: &mut ObjectReader, key: &'static str) -> Result<Vec<u8>, &'static str> {
-    let text = word(r, key)?;
-    let is_lower = !text.bytes().any(|c| c.is_ascii_uppercase());
-    let octets = hex::decode(&text).ok().filter(|_| is_lower);
-    octets.ok_or(key)
+    decode_hex(&word(r, key)?).ok_or(key)
 }
 
 impl EvidenceRenewed {

@@ -27,15 +27,25 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The values that these octets are, and nothing else.
-pub(super) fn values(mut octets: &[u8]) -> Option<Vec<Value<'_>>> {
-    let mut values = Vec::new();
-    while !octets.is_empty() {
-        let value = first(octets)?;
-        octets = octets.get(value.whole.len()..)?;
-        values.push(value);
-    }
-    Some(values)
+/// The values that these octets are, and nothing else; `None` for more than `most`: two octets of anybody's shall not
+/// become the forty that a value has here.
+pub(super) fn values(octets: &[u8], most: usize) -> Option<Vec<Value<'_>>> {
+    let values: Option<Vec<_>> = each(octets).take(most.saturating_add(1)).collect();
+    values.filter(|values| values.len() <= most)
+}
+
+/// The values that these octets are, one after another; the last is `None` where they are something else.
+pub(super) fn each(octets: &[u8]) -> impl Iterator<Item = Option<Value<'_>>> {
+    let mut rest = octets;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let value = first(rest);
+        let after = value.and_then(|value| rest.get(value.whole.len()..));
+        rest = after.unwrap_or_default();
+        Some(value)
+    })
 }
 
 /// The one value that these octets are.
@@ -100,11 +110,20 @@ mod tests {
 
         #[test]
         fn no_octets_make_it_panic(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Some(values) = values(&octets) {
+            if let Some(values) = values(&octets, 100) {
                 let whole: Vec<u8> = values.iter().flat_map(|v| v.whole).copied().collect();
                 prop_assert_eq!(whole, octets);
             }
         }
+    }
+
+    #[test]
+    fn no_more_values_are_read_than_may_be() {
+        let three = [0x30, 0].repeat(3);
+        assert_eq!(values(&three, 3).map(|values| values.len()), Some(3));
+        assert!(values(&three, 2).is_none());
+        assert!(values(&three[..5], 3).is_none());
+        assert!(values(&[], 0).is_some());
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub enum RecordError {
     /// Not DER of an evidence record of version 1; the part that is not.
     #[error("evidence record: {0} is malformed")]
     Malformed(&'static str),
-    /// A hash algorithm that is not known here, by the hexadecimal octets of its identifier.
+    /// A hash algorithm that is not known here, by the first octets of its identifier in hexadecimal.
     #[error("evidence record: hash algorithm {0} is unknown")]
     UnknownAlgorithm(String),
     /// An algorithm is used that digestAlgorithms does not name.

@@ -32,6 +32,15 @@ pub const RECORD_BYTES_MAX: usize = 32 << 20;
 /// The most archive time-stamps in a record: a renewal a month for forty years.
 pub const STAMPS_MAX: usize = 512;
 
+/// The most algorithms that a record names.
+const ALGORITHMS_MAX: usize = 64;
+/// The parts of an archive time-stamp, of a record, of an AlgorithmIdentifier.
+const STAMP_PARTS: usize = 4;
+const RECORD_PARTS: usize = 5;
+const ALGORITHM_PARTS: usize = 2;
+/// The most octets of an unknown identifier that are told of.
+const UNKNOWN_BYTES_MAX: usize = 32;
+
 /// One archive time-stamp.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ArchiveTimeStamp {
@@ -75,7 +84,7 @@ impl ArchiveTimeStamp {
     fn read(value: der::Value<'_>) -> Result<Self, RecordError> {
         let malformed = RecordError::Malformed("archiveTimeStamp");
         let content = value.expect(der::SEQUENCE).ok_or(malformed.clone())?;
-        let mut parts = der::values(content)
+        let mut parts = der::values(content, STAMP_PARTS)
             .ok_or(malformed.clone())?
             .into_iter()
             .peekable();
@@ -302,7 +311,7 @@ impl EvidenceRecord {
         }
         let outer = der::only(octets).and_then(|value| value.expect(der::SEQUENCE));
         let parts = outer
-            .and_then(der::values)
+            .and_then(|outer| der::values(outer, RECORD_PARTS))
             .ok_or(malformed("evidenceRecord"))?;
         let mut parts = parts.into_iter().peekable();
         let version = parts.next().and_then(|part| part.expect(der::INTEGER));
@@ -311,7 +320,7 @@ impl EvidenceRecord {
         }
         let algorithms = parts.next().and_then(|part| part.expect(der::SEQUENCE));
         let algorithms = algorithms
-            .and_then(der::values)
+            .and_then(|algorithms| der::values(algorithms, ALGORITHMS_MAX))
             .ok_or(malformed("digestAlgorithms"))?;
         let mut infos = Vec::new();
         for tag in [der::CONTEXT_0, der::CONTEXT_1] {
@@ -320,17 +329,17 @@ impl EvidenceRecord {
         }
         let sequence = parts.next().and_then(|part| part.expect(der::SEQUENCE));
         let sequence = sequence
-            .and_then(der::values)
+            .and_then(|sequence| der::values(sequence, STAMPS_MAX))
             .filter(|_| parts.next().is_none());
         let sequence = sequence.ok_or(malformed("archiveTimeStampSequence"))?;
         let mut chains = Vec::new();
         let mut stamps_left = STAMPS_MAX;
         for chain in sequence {
-            let stamps = chain.expect(der::SEQUENCE).and_then(der::values);
+            let stamps = chain.expect(der::SEQUENCE);
+            let stamps = stamps.and_then(|stamps| der::values(stamps, stamps_left));
             let stamps = stamps.filter(|stamps| !stamps.is_empty());
             let stamps = stamps.ok_or(malformed("archiveTimeStampChain"))?;
-            let left = stamps_left.checked_sub(stamps.len());
-            stamps_left = left.ok_or(malformed("archiveTimeStampChain"))?;
+            stamps_left = stamps_left.saturating_sub(stamps.len());
             let stamps = stamps.into_iter().map(ArchiveTimeStamp::read);
             chains.push(stamps.collect::<Result<Vec<_>, _>>()?);
         }
@@ -367,7 +376,7 @@ fn oid_of(algorithm: DigestAlgorithm) -> Vec<u8> {
 
 /// The algorithm of the content of an AlgorithmIdentifier, with NULL for parameters or none.
 fn algorithm_of(content: &[u8]) -> Result<DigestAlgorithm, RecordError> {
-    let parts = der::values(content).unwrap_or_default();
+    let parts = der::values(content, ALGORITHM_PARTS).unwrap_or_default();
     let (oid, parameters) = match parts.as_slice() {
         [oid] => (oid, None),
         [oid, parameters] => (oid, Some(parameters.whole)),
@@ -383,7 +392,8 @@ fn algorithm_of(content: &[u8]) -> Result<DigestAlgorithm, RecordError> {
         _ => (oid == SHA1).then_some(DigestAlgorithm::Sha1),
     };
     let known = known.filter(|_| parameters.is_none_or(|p| p == [5, 0]));
-    known.ok_or_else(|| RecordError::UnknownAlgorithm(hex::encode(oid)))
+    let told = oid.get(..UNKNOWN_BYTES_MAX).unwrap_or(oid);
+    known.ok_or_else(|| RecordError::UnknownAlgorithm(hex::encode(told)))
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ use super::hash::{Hash, group_hash};
 use super::{RecordError, der};
 use ceralacca_pec::DigestAlgorithm;
 
+/// The most lists of a tree: the levels of any tree there is, some times over.
+const LISTS_MAX: usize = 1024;
+
 /// A reduced hash tree: at least one list, each with at least one hash.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ReducedTree {
@@ -37,10 +40,9 @@ impl ReducedTree {
 
     /// Reads the lists; hashes of another length than the algorithm's are refused.
     pub(super) fn read(content: &[u8], algorithm: DigestAlgorithm) -> Option<Self> {
-        let lists = der::values(content)?.into_iter().map(|list| {
-            let hashes = list.expect(der::SEQUENCE)?;
-            let hashes = der::values(hashes)?.into_iter();
-            let hashes = hashes.map(|h| Hash::from_bytes(algorithm, h.expect(der::OCTET_STRING)?));
+        let lists = der::values(content, LISTS_MAX)?.into_iter().map(|list| {
+            let hashes = der::each(list.expect(der::SEQUENCE)?);
+            let hashes = hashes.map(|h| Hash::from_bytes(algorithm, h?.expect(der::OCTET_STRING)?));
             hashes.collect::<Option<Vec<_>>>().filter(|h| !h.is_empty())
         });
         let lists: Vec<_> = lists.collect::<Option<_>>()?;
@@ -172,5 +174,8 @@ mod tests {
         );
         assert_eq!(ReducedTree::read(&[], Sha256), None);
         assert_eq!(ReducedTree::read(&[0x30, 0], Sha256), None);
+        let one = ReducedTree::new(&[alpha], &[]).unwrap().content();
+        assert!(ReducedTree::read(&one.repeat(LISTS_MAX), Sha256).is_some());
+        assert_eq!(ReducedTree::read(&one.repeat(LISTS_MAX + 1), Sha256), None);
     }
 }

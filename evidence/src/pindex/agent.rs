@@ -1,6 +1,7 @@
 //! The agents of a package: from the configuration, never from a message.
 
 use super::ValueError;
+use super::values::shown;
 
 /// The identifier of an agent, by its semantics (EN 319 412-1): `VATIT-01234567890`, `TINIT-…`, or a scheme of
 /// two characters and a colon.
@@ -13,7 +14,7 @@ impl TryFrom<&str> for AgentId {
     fn try_from(text: &str) -> Result<Self, ValueError> {
         is_agent_id(text.as_bytes())
             .then(|| Self(text.to_owned()))
-            .ok_or_else(|| ValueError::AgentId(text.to_owned()))
+            .ok_or_else(|| ValueError::AgentId(shown(text)))
     }
 }
 
@@ -83,11 +84,11 @@ impl Agent {
         documents: Vec<String>,
     ) -> Result<Self, ValueError> {
         if documents.is_empty() {
-            let shown = match &name {
+            let named = match &name {
                 AgentName::Person { last, .. } => last,
                 AgentName::Organization(name) => name,
             };
-            return Err(ValueError::NoDocument(shown.clone()));
+            return Err(ValueError::NoDocument(shown(named)));
         }
         Ok(Self {
             ids,

@@ -1,5 +1,6 @@
 //! XML to an index: strict, element by element in the order of the standard.
 
+use super::values::{checked, shown};
 use super::{
     Agent, AgentId, AgentName, Application, Count, Derivation, FileEntry, FileGroup, Hash,
     HashFunction, Holder, HolderRole, INTERVAL_NAMESPACE, Interval, Map, NAMESPACE, PIndex,
@@ -7,7 +8,7 @@ use super::{
     VolumeSource,
 };
 use ceralacca_formats::id::UtcMillis;
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _};
 use roxmltree::{Document, Node, ParsingOptions};
 
 /// The longest index that is read, in bytes.
@@ -55,7 +56,7 @@ pub fn read(bytes: &[u8]) -> Result<PIndex, ReadError> {
     if bytes.len() > BYTES_MAX {
         return Err(ReadError::TooLong(bytes.len()));
     }
-    let xml = |error: &dyn std::fmt::Display| ReadError::Xml(error.to_string());
+    let xml = |error: &dyn std::fmt::Display| ReadError::Xml(shown(&error.to_string()));
     let text = std::str::from_utf8(bytes).map_err(|error| xml(&error))?;
     let options = ParsingOptions {
         allow_dtd: false,
@@ -144,7 +145,7 @@ impl<'d> Inside<'d> {
         ReadError::Element {
             parent: self.parent.tag_name().name().to_owned(),
             expected: expected.to_owned(),
-            found: found.to_owned(),
+            found: shown(found),
         }
     }
 
@@ -163,7 +164,7 @@ impl<'d> Inside<'d> {
 
 fn malformed(node: Node<'_, '_>, what: &str) -> ReadError {
     ReadError::Malformed {
-        element: node.tag_name().name().to_owned(),
+        element: shown(node.tag_name().name()),
         what: what.to_owned(),
     }
 }
@@ -172,7 +173,8 @@ fn malformed(node: Node<'_, '_>, what: &str) -> ReadError {
 fn text(node: Node<'_, '_>) -> Result<String, ReadError> {
     let is_plain = node.children().all(|child| child.is_text());
     let text: String = node.children().filter_map(|child| child.text()).collect();
-    match is_plain && !text.is_empty() {
+    // What would not be written is not read either.
+    match is_plain && checked(&text).is_ok() {
         true => Ok(text),
         false => Err(malformed(node, "its text")),
     }
@@ -186,8 +188,13 @@ fn id<'d>(node: Node<'d, 'd>) -> Result<String, ReadError> {
 }
 
 fn attribute<'d>(node: Node<'d, 'd>, name: &str) -> Result<&'d str, ReadError> {
-    let value = node.attribute((NAMESPACE, name));
+    let value = optional_attribute(node, name)?;
     value.ok_or_else(|| malformed(node, &format!("attribute {name} is missing")))
+}
+
+fn optional_attribute<'d>(node: Node<'d, 'd>, name: &str) -> Result<Option<&'d str>, ReadError> {
+    let value = node.attribute((NAMESPACE, name));
+    Ok(value.map(checked).transpose()?)
 }
 
 /// A value parsed out of an attribute without namespace.
@@ -196,7 +203,8 @@ fn own<T>(
     name: &str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, ReadError> {
-    let value = node.attribute(name).and_then(parse);
+    let value = node.attribute(name).filter(|text| checked(text).is_ok());
+    let value = value.and_then(parse);
     value.ok_or_else(|| malformed(node, &format!("attribute {name}")))
 }
 
@@ -211,7 +219,8 @@ fn digest(text: &str) -> Option<[u8; 32]> {
 }
 
 fn instant(text: &str) -> Option<UtcMillis> {
-    let at = DateTime::parse_from_rfc3339(text).ok()?;
+    let at = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    let at = Some(at).filter(|at| at.year() <= 9999)?;
     u64::try_from(at.timestamp_millis())
         .ok()
         .map(UtcMillis::new)
@@ -341,7 +350,7 @@ fn file<'d>(node: Node<'d, 'd>) -> Result<FileEntry, ReadError> {
         id: inside.id("ID")?,
         path: PackagePath::try_from(&inside.text("Path")?[..])?,
         format: attribute(node, "format")?.to_owned(),
-        extension: node.attribute((NAMESPACE, "extension")).map(str::to_owned),
+        extension: optional_attribute(node, "extension")?.map(str::to_owned),
         hash: hash(inside.expect("Hash")?)?,
         previous: inside.optional("PreviousHash").map(previous).transpose()?,
     };
@@ -394,7 +403,7 @@ fn holder<'d>(node: Node<'d, 'd>) -> Result<Holder, ReadError> {
 fn signatory<'d>(node: Node<'d, 'd>) -> Result<Signatory, ReadError> {
     Ok(Signatory {
         agent: agent(node)?,
-        role: node.attribute((NAMESPACE, "signerRole")).map(str::to_owned),
+        role: optional_attribute(node, "signerRole")?.map(str::to_owned),
     })
 }
 

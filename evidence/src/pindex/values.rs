@@ -23,6 +23,21 @@ pub enum ValueError {
     Hash(usize),
 }
 
+/// Text that XML carries unchanged: no control characters, not even tab and line ends, and not nothing.
+pub(super) fn checked(text: &str) -> Result<&str, ValueError> {
+    let is_carried = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    match !text.is_empty() && text.chars().all(is_carried) {
+        true => Ok(text),
+        false => Err(ValueError::Text(shown(text))),
+    }
+}
+
+/// What is shown of a text that anybody may have written: its first characters.
+pub(super) fn shown(text: &str) -> String {
+    const SHOWN: usize = 100;
+    text.chars().take(SHOWN).collect()
+}
+
 /// An index.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PIndex {
@@ -229,7 +244,7 @@ impl TryFrom<&str> for PackagePath {
             |step: &str| !step.is_empty() && step != "." && step != ".." && step.bytes().all(plain);
         match path.len() <= PATH_CHARS_MAX && path.split('/').all(is_step) {
             true => Ok(Self(path.to_owned())),
-            false => Err(ValueError::Path(path.to_owned())),
+            false => Err(ValueError::Path(shown(path))),
         }
     }
 }

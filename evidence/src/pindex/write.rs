@@ -1,5 +1,6 @@
 //! An index to XML.
 
+use super::values::checked;
 use super::{
     Agent, AgentName, FileEntry, Hash, INTERVAL_NAMESPACE, INTERVAL_SCHEMA_PATH, Interval,
     NAMESPACE, PIndex, Process, SCHEMA_URI, SCHEME, Source, VERSION, ValueError, Volume,
@@ -71,15 +72,6 @@ fn some<T>(what: &'static str, list: &[T]) -> Result<(), WriteError> {
     match list.is_empty() {
         true => Err(WriteError::Empty(what)),
         false => Ok(()),
-    }
-}
-
-/// Text that XML carries unchanged: no control characters, not even tab and line ends, and not nothing.
-fn checked(text: &str) -> Result<&str, ValueError> {
-    let is_carried = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    match !text.is_empty() && text.chars().all(is_carried) {
-        true => Ok(text),
-        false => Err(ValueError::Text(text.to_owned())),
     }
 }
 

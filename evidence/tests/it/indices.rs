@@ -258,6 +258,15 @@ fn a_reader_refuses_with_the_place_and_never_follows_a_path_out() {
         ("natural person", "legal person", "its kind"),
         ("<?xml", "<!DOCTYPE x [<!ENTITY y \"z\">]><?xml", "no XML"),
         ("</sincro:PIndex>", "", "no XML"),
+        // What would not be written is not read.
+        ("Linee Guida AgID", "Linee&#x7f;Guida", "its text"),
+        ("\".jsonl\"", "\"&#9;jsonl\"", "control characters"),
+        ("gestore.example/log", "&#x85;", "attribute origin"),
+        (
+            "2026-11-21T00:05:00.000Z",
+            "9999-12-31T23:59:59-01:00",
+            "its time",
+        ),
     ];
     for (from, to, why) in cases {
         let said = refused(from, to);

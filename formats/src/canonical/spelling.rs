@@ -8,6 +8,9 @@ use std::borrow::Cow;
 
 /// How deep a value may be nested: no canonical document of ours comes near it.
 const DEPTH_MAX: usize = 64;
+/// The most values of one document: four times what the longest catalogue has. Two octets of anybody's shall not become
+/// the thirty-two of a value without end.
+pub(super) const VALUES_MAX: usize = 1 << 20;
 
 /// A value in its canonical spelling.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,25 +29,32 @@ pub(super) type Member<'a> = (Cow<'a, str>, Option<Value<'a>>);
 
 /// The object that the octets are, spelt as it must be; `None` where they are anything else.
 pub(super) fn object(octets: &[u8]) -> Option<Vec<Member<'_>>> {
-    let mut cursor = Cursor(std::str::from_utf8(octets).ok()?);
+    let mut cursor = Cursor {
+        rest: std::str::from_utf8(octets).ok()?,
+        values_left: VALUES_MAX,
+    };
     let value = cursor.value(0)?;
     match value {
-        Value::Object(members) if cursor.0.is_empty() => Some(members),
+        Value::Object(members) if cursor.rest.is_empty() => Some(members),
         _ => None,
     }
 }
 
 /// What is still to be read.
-struct Cursor<'a>(&'a str);
+struct Cursor<'a> {
+    rest: &'a str,
+    values_left: usize,
+}
 
 impl<'a> Cursor<'a> {
     fn eat(&mut self, token: &str) -> Option<()> {
-        self.0 = self.0.strip_prefix(token)?;
+        self.rest = self.rest.strip_prefix(token)?;
         Some(())
     }
 
     fn value(&mut self, depth: usize) -> Option<Value<'a>> {
-        match self.0.as_bytes().first()? {
+        self.values_left = self.values_left.checked_sub(1)?;
+        match self.rest.as_bytes().first()? {
             b'"' => self.text().map(Value::Text),
             b'{' => self.members(depth).map(Value::Object),
             b'[' => self.items(depth).map(Value::Array),
@@ -94,13 +104,13 @@ impl<'a> Cursor<'a> {
 
     /// No leading zero, no `-0`, no fraction, no exponent.
     fn integer(&mut self) -> Option<i64> {
-        let sign = usize::from(self.0.starts_with('-'));
-        let rest = self.0.as_bytes().get(sign..)?;
+        let sign = usize::from(self.rest.starts_with('-'));
+        let rest = self.rest.as_bytes().get(sign..)?;
         let digits = rest.iter().take_while(|c| c.is_ascii_digit()).count();
         let is_plain = rest.first() != Some(&b'0') || (digits == 1 && sign == 0);
-        let (number, rest) = self.0.split_at_checked(sign + digits)?;
+        let (number, rest) = self.rest.split_at_checked(sign + digits)?;
         let number: i64 = number.parse().ok()?;
-        self.0 = rest;
+        self.rest = rest;
         (is_plain && number.unsigned_abs() <= INTEGER_MAX).then_some(number)
     }
 
@@ -109,9 +119,9 @@ impl<'a> Cursor<'a> {
         let mut text = Cow::Borrowed("");
         loop {
             let special = |c: u8| (c < b' ') | (c == b'"') | (c == b'\\');
-            let at = self.0.bytes().position(special)?;
-            let (plain, rest) = self.0.split_at_checked(at)?;
-            self.0 = rest;
+            let at = self.rest.bytes().position(special)?;
+            let (plain, rest) = self.rest.split_at_checked(at)?;
+            self.rest = rest;
             match text.is_empty() {
                 true => text = Cow::Borrowed(plain),
                 false => text.to_mut().push_str(plain),
@@ -126,7 +136,7 @@ impl<'a> Cursor<'a> {
 
     /// RFC 8785 section 3.2.2.2: a short escape where there is one, `\u00xx` in lower case for the other controls.
     fn escaped(&mut self) -> Option<char> {
-        let mut chars = self.0.chars();
+        let mut chars = self.rest.chars();
         let escaped = match chars.next()? {
             c @ ('"' | '\\') => c,
             'b' => '\u{8}',
@@ -144,7 +154,7 @@ impl<'a> Cursor<'a> {
             }
             _ => return None,
         };
-        self.0 = chars.as_str();
+        self.rest = chars.as_str();
         Some(escaped)
     }
 }

@@ -9,6 +9,9 @@ use aws_lc_rs::digest::Context;
 
 /// The largest accuracy that is accepted: EN 319 421 asks for a second; what is an hour off proves no time.
 pub const ACCURACY_MS_MAX: u64 = 3_600_000;
+/// The longest policy, serial number or nonce that is read, in octets. Authorities make serial numbers of 160 bits at
+/// most (RFC 3161 section 2.4.2); what a token says is told and kept before anybody vouches for it.
+const NAME_BYTES_MAX: usize = 64;
 /// `[0]` and `[1]`, primitive: milliseconds and microseconds.
 const MILLIS: u8 = 0x80;
 const MICROS: u8 = 0x81;
@@ -135,7 +138,7 @@ impl<'a> Head<'a> {
             policy,
             algorithm: AlgorithmId::of(imprint.expect(ber::SEQUENCE)?)?,
             imprint: imprint.expect(ber::OCTET_STRING)?.content,
-            serial: inside.expect(ber::INTEGER)?.content,
+            serial: short(inside.expect(ber::INTEGER)?.content)?,
         })
     }
 }
@@ -145,7 +148,10 @@ impl<'a> Head<'a> {
 fn rest<'a>(inside: &mut Values<'a>) -> Option<(Option<&'a [u8]>, bool)> {
     let mut claims_qualified = false;
     inside.optional(ber::BOOLEAN);
-    let nonce = inside.optional(ber::INTEGER).map(|nonce| nonce.content);
+    let nonce = match inside.optional(ber::INTEGER) {
+        None => None,
+        Some(nonce) => Some(short(nonce.content)?),
+    };
     inside.optional(ber::CONTEXT_0);
     if let Some(extensions) = inside.optional(ber::CONTEXT_1) {
         for extension in extensions.inside().rest(ITEMS_MAX)? {
@@ -218,8 +224,14 @@ fn number(content: &[u8]) -> Option<u64> {
     is_number.then(|| content.iter().fold(0, |n, o| n << 8 | u64::from(*o)))
 }
 
-/// An object identifier in dotted decimal.
+/// Octets that are not more than are read.
+fn short(content: &[u8]) -> Option<&[u8]> {
+    Some(content).filter(|content| content.len() <= NAME_BYTES_MAX)
+}
+
+/// An object identifier in dotted decimal; `None` for one that is longer than is read.
 pub(super) fn dotted(content: &[u8]) -> Option<String> {
+    short(content)?;
     // 128 bits: the arcs below 2.25 are UUIDs (Rec. ITU-T X.667).
     let (mut arcs, mut arc) = (Vec::new(), 0u128);
     for octet in content {
@@ -269,6 +281,15 @@ mod tests {
         ] {
             assert_eq!(at(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_policy_is_told_up_to_a_length_and_a_longer_one_is_none() {
+        assert_eq!(dotted(&[0x2a, 0x86, 0x48]).as_deref(), Some("1.2.840"));
+        let longest = dotted(&[0x7f; NAME_BYTES_MAX]).unwrap();
+        assert!(longest.len() <= 4 * NAME_BYTES_MAX, "{longest}");
+        assert_eq!(dotted(&[0x7f; NAME_BYTES_MAX + 1]), None);
+        assert_eq!(dotted(&[0x2a, 0x86]), None);
     }
 
     fn accurate(content: &[u8]) -> Option<Accuracy> {
