@@ -2,7 +2,8 @@
 //!
 //! A log file is read in batches of whole lines, which threads check each for itself; what goes by order (head, leaves,
 //! counts, digests) is then done by one. Of each class the leaves are walked once: the next leaf of the class must be
-//! that of the next line, so none is left out, repeated or out of order.
+//! that of the next line, so none is left out, repeated or out of order. A line that is damaged, left out, repeated or
+//! out of order is named once; those after it are judged on their own.
 
 use super::folder::{Files, Package};
 use super::report::{Ended, Report};
@@ -17,7 +18,7 @@ use ceralacca_formats::log_file::{Head, LINE_BYTES_MAX, Line};
 use ceralacca_formats::metadata::Metadata;
 use ceralacca_formats::tree::LeafHash;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 
 /// What is read of a file at a time; a longer line makes it more.
@@ -26,6 +27,8 @@ const BATCH_BYTES: usize = 4 << 20;
 const LINES: usize = 256;
 /// Leaves read at a time.
 const LEAVES_BYTES: usize = LEAF_BYTES << 14;
+/// How many leaves ahead that of a line is looked for, where lines are left out before it.
+const AHEAD_MAX: usize = 4096;
 /// Flaws of a class that are told.
 const FLAWS_MAX: usize = 20;
 
@@ -129,6 +132,8 @@ struct Leaves<'a> {
     file: Option<File>,
     buffer: Vec<u8>,
     at: usize,
+    /// Read, and not passed yet.
+    ahead: VecDeque<Leaf>,
 }
 
 impl<'a> Leaves<'a> {
@@ -139,11 +144,67 @@ impl<'a> Leaves<'a> {
             file: package.open(LEAVES)?,
             buffer: Vec::with_capacity(LEAVES_BYTES),
             at: 0,
+            ahead: VecDeque::new(),
         })
     }
 
-    /// The next leaf of the class.
-    fn next(&mut self) -> Result<Option<Leaf>, FolderError> {
+    /// The leaf of the class so many places ahead, 0 for the next.
+    fn peek(&mut self, ahead: usize) -> Result<Option<Leaf>, FolderError> {
+        while self.ahead.len() <= ahead {
+            match self.read()? {
+                Some(leaf) => self.ahead.push_back(leaf),
+                None => return Ok(None),
+            }
+        }
+        Ok(self.ahead.get(ahead).copied())
+    }
+
+    /// Goes on behind as many leaves, of those that were seen.
+    fn pass(&mut self, leaves: usize) {
+        self.ahead.drain(..leaves.min(self.ahead.len()));
+    }
+
+    /// What is wrong with the place of the next line, whose leaf this is; goes on behind it.
+    fn follow(&mut self, found: &Leaf) -> Result<Option<String>, FolderError> {
+        let Some(expected) = self.peek(0)? else {
+            let index = found.seq;
+            return Ok(Some(format!(
+                "leaf {index} where leaves.bin has none of the class"
+            )));
+        };
+        if expected == *found {
+            self.pass(1);
+            return Ok(None);
+        }
+        let (index, next) = (found.seq, expected.seq);
+        let differs = format!("leaf {index} where leaves.bin has {next} of the class");
+        if expected.commitment == found.commitment || index == next {
+            self.pass(1);
+            return Ok(Some(format!("{differs}: not the same leaf")));
+        }
+        // It stands again, or too late: the next leaf still waits for its line.
+        if index < next {
+            return Ok(Some(differs));
+        }
+        for ahead in 1..AHEAD_MAX {
+            match self.peek(ahead)?.filter(|leaf| leaf.seq <= index) {
+                Some(leaf) if leaf == *found => {
+                    self.pass(ahead + 1);
+                    return Ok(Some(format!(
+                        "leaf {next} and {} more before leaf {index} have no line",
+                        ahead - 1
+                    )));
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.pass(1);
+        Ok(Some(differs))
+    }
+
+    /// The next leaf of the class in the file.
+    fn read(&mut self) -> Result<Option<Leaf>, FolderError> {
         loop {
             let end = self.at + LEAF_BYTES;
             let Some(octets) = self.buffer.get(self.at..end) else {
@@ -195,19 +256,18 @@ impl Walk<'_> {
         let line = match line {
             Ok(line) => line,
             Err(why) => {
+                // It stands where the line of the next leaf does.
+                match self.leaves.peek(0) {
+                    Ok(_) => self.leaves.pass(1),
+                    Err(error) => self.failed = Some(error),
+                }
                 return self.flaw(|| format!("{path}, record {number} of its class: {why}"));
             }
         };
-        match self.leaves.next() {
+        match self.leaves.follow(&line.leaf) {
             Err(error) => self.failed = Some(error),
-            Ok(Some(leaf)) if leaf == line.leaf => {}
-            Ok(other) => {
-                let found = line.leaf.seq;
-                let expected = other.map_or("none".to_owned(), |leaf| leaf.seq.to_string());
-                self.flaw(|| {
-                    format!("{path}: leaf {found} where leaves.bin has {expected} of the class")
-                });
-            }
+            Ok(None) => {}
+            Ok(Some(why)) => self.flaw(|| format!("{path}: {why}")),
         }
         self.hashes.update(line.hash.as_bytes());
         match self.counts.get_mut(&line.event) {
@@ -303,7 +363,7 @@ fn check_class(
     if let Some(error) = walk.failed {
         return Err(error);
     }
-    if let Some(leaf) = walk.leaves.next()? {
+    if let Some(leaf) = walk.leaves.peek(0)? {
         let index = leaf.seq;
         walk.flaw(|| format!("leaf {index} and perhaps more have no line"));
     }

@@ -349,6 +349,68 @@ fn lines_left_out_reordered_repeated_or_of_another_interval_are_red() {
 }
 
 #[test]
+fn a_damaged_line_is_named_once_and_those_after_it_are_judged_on_their_own() {
+    let house = house();
+    let name = "log-trace-0001.jsonl";
+    let whole = std::fs::read_to_string(house.dir(1).join(name)).unwrap();
+    let lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+    let with = |change: &dyn Fn(&mut Vec<String>)| {
+        let mut lines = lines.clone();
+        change(&mut lines);
+        let copy = house.copy();
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        replace(copy.path(), name, text.as_bytes());
+        let report = house.verify(copy.path());
+        let check = report
+            .checks
+            .iter()
+            .find(|check| check.what.starts_with("log file of class trace"));
+        match &check.unwrap().ended {
+            // What is wrong with the file as a whole follows from what is wrong with its lines.
+            Ended::Badly(why) => why
+                .split("; ")
+                .filter(|why| !why.contains("contents.json") && !why.contains("catalogue"))
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    // A character of the metadata, one of the leaf's index, one that makes it no line.
+    let spoilt = |line: &str| line.replacen("\"schema\":1", "\"schema\":2", 1);
+    let found = with(&|lines| {
+        lines[200] = spoilt(&lines[200]);
+        lines[400] = spoilt(&lines[400]);
+    });
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("record 199 of its class") && found[0].contains("commit"));
+    assert!(found[1].contains("record 399 of its class"));
+    let found = with(&|lines| lines[300] = lines[300].replacen("leaf", "Leaf", 1));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("record 299 of its class: not a line"));
+    let index_at = "{\"leaf\":\"".len() + 2 * 19;
+    let found = with(&|lines| {
+        let digit = if &lines[300][index_at..=index_at] == "f" {
+            "e"
+        } else {
+            "f"
+        };
+        lines[300].replace_range(index_at..=index_at, digit);
+    });
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("not the same leaf"), "{found:?}");
+    // Left out, repeated, in the other order.
+    let found = with(&|lines| drop(lines.drain(200..203)));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("and 2 more before leaf"), "{found:?}");
+    let found = with(&|lines| lines.insert(50, lines[50].clone()));
+    assert_eq!(found.len(), 1, "{found:?}");
+    let found = with(&|lines| lines.swap(100, 101));
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = with(&|lines| lines.insert(50, "aggiunta".to_owned()));
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
 fn a_file_too_many_is_red_and_a_class_that_was_not_handed_out_is_told() {
     let house = house();
     for extra in [
