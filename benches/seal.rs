@@ -5,6 +5,8 @@
 //! cargo bench --bench seal -- --records 1000000               by hand
 //!     --ingest N     records a second that arrive meanwhile (default 10 000)
 //!     --quiet        none arrive
+//!     --objects N    so many objects of 32 KiB lie in the interval too (default 0)
+//!     --renew        its hash tree is renewed in the end: every document that is there is read and hashed anew
 //! ```
 //! The package is then handed out to a folder and verified as a stranger does (`verify-interval`), maps apart.
 //! The path measured is the shipped one (`Log::close_next`), with the development authority in process. What was
@@ -20,22 +22,31 @@ mod support;
 use ceralacca::access::{self, Preserve, Principal, Role, Standing};
 use ceralacca::ambient::SystemClock;
 use ceralacca::archive::Log;
-use ceralacca::seal::{Probe, SealError};
+use ceralacca::ingest::{Ingest, Submission};
+use ceralacca::seal::{EvidenceGroup, Probe, RenewalRules, SealError};
 use ceralacca::verification::{self, Given, report::Ended};
 use ceralacca_formats::id::UtcMillis;
-use ceralacca_formats::leaf::Class;
+use ceralacca_formats::leaf::{Class, Kind};
+use ceralacca_formats::metadata::ObjectRecord;
+use ceralacca_formats::renewal::RenewalKind;
 use ceralacca_formats::rotation::KeyChain;
 use ceralacca_pec::judge::{Material, Trust};
 use load::{fill, meanwhile};
+use rand::{RngCore as _, SeedableRng as _};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::time::{Duration, Instant};
 use support::sealing::Sealing;
 use support::{DAY_MS, START_MS, TestLog, ingest};
 
+/// Octets of an object.
+const OBJECT_BYTES: usize = 32 << 10;
+
 struct Options {
     records: u64,
     ingest: u64,
+    objects: u64,
+    renew: bool,
 }
 
 impl Options {
@@ -43,6 +54,8 @@ impl Options {
         let mut options = Self {
             records: 20_000,
             ingest: 10_000,
+            objects: 0,
+            renew: false,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -54,6 +67,8 @@ impl Options {
                 "--records" => options.records = number(),
                 "--ingest" => options.ingest = number(),
                 "--quiet" => options.ingest = 0,
+                "--objects" => options.objects = number(),
+                "--renew" => options.renew = true,
                 "--bench" => {}
                 other => panic!("unknown argument {other}"),
             }
@@ -146,6 +161,53 @@ fn verify(log: &Log, sealing: &Sealing) {
     );
 }
 
+/// Objects of invented octets, each with keys of its own.
+fn fill_objects(ingest: &Ingest, count: u64) {
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(count);
+    for _ in 0..count {
+        let mut bytes = vec![0; OBJECT_BYTES];
+        random.fill_bytes(&mut bytes);
+        let content = ingest.content(Class::Receipt, bytes).unwrap();
+        let record = ObjectRecord::default();
+        let (kind, class) = (Kind::Receipt, Class::Receipt);
+        let submission = Submission::object(kind, class, record, content, None, None);
+        ingest.record(submission).unwrap();
+    }
+}
+
+/// Renews the hash tree of the interval, as the service does when its hash is about to end.
+fn renew(test: &TestLog, log: &Log, sealing: &Sealing, objects: u64) {
+    let package = || {
+        let span = log.reader().published().spans[0];
+        log.sealer().package(span.id).unwrap().unwrap()
+    };
+    let mut rules = RenewalRules::default();
+    let mut rows = rules.table.rows.iter_mut();
+    let row = rows.find(|row| row.algorithm == "SHA-256").unwrap();
+    let end = i64::try_from(test.clock.now() + 10 * DAY_MS).unwrap();
+    let end = chrono::DateTime::from_timestamp_millis(end).unwrap();
+    row.end = Some(end.date_naive());
+    // Half of the time that is left.
+    test.clock.pass(6 * DAY_MS);
+    let files = package().catalogue().files.clone();
+    let files = files.iter().filter(|file| file.path.ends_with(".jsonl"));
+    let bytes = files.map(|file| file.bytes).sum::<u64>() + objects * OBJECT_BYTES as u64;
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let begun = Instant::now();
+    let renewed = log.renew_next(&rules, &*sealing.tsa, &Probe::default());
+    let took = begun.elapsed().as_secs_f64();
+    assert_eq!(renewed.unwrap().unwrap().record.kind, RenewalKind::HashTree);
+    let record = package().evidence(&EvidenceGroup::Package).unwrap();
+    assert_eq!(record.chains().len(), 2);
+    let megabytes = bytes as f64 / 1e6;
+    println!(
+        "renewed the tree of {objects} objects and the log files, {megabytes:.0} MB, in {took:.2} s: {:.0} MB a second; \
+         {} MB at most",
+        megabytes / took,
+        memory("VmHWM")
+    );
+}
+
 fn walk(folder: &std::path::Path) -> u64 {
     let entries = std::fs::read_dir(folder).unwrap();
     let sizes = entries.map(|entry| {
@@ -171,6 +233,7 @@ fn main() {
             scope.spawn(move || fill(submit, seed, options.records / 2, Class::Trace));
         }
     });
+    fill_objects(&submit, options.objects);
     let filled = begun.elapsed();
     println!(
         "recorded {} in {:.1} s",
@@ -202,6 +265,9 @@ fn main() {
         memory("VmHWM")
     );
     verify(&log, &sealing);
+    if options.renew {
+        renew(&test, &log, &sealing, options.objects);
+    }
     log.stop().unwrap();
     drop(log);
     if options.records <= 200_000 {
