@@ -16,7 +16,9 @@ use crate::erasures;
 use crate::ingest::{Ingest, IngestError, JudgeWithError, OBJECT_BYTES_MAX, Policy};
 use crate::keyring::{self, KeyError, Keyring};
 use crate::reissue::{ReissueError, Reissuer};
-use crate::seal::{Authorities, Probe, RenewalRules, Renewed, SealError, Sealed, Sealer};
+use crate::seal::{
+    Authorities, Probe, RenewalRules, RenewalState, Renewed, SealError, Sealed, Sealer,
+};
 use crate::sequencer::{
     ConfirmError, OpenError, QueueLimits, Recovered, Schedule, Sequencer, Span, SubmitError,
     WriterError,
@@ -240,6 +242,8 @@ pub struct LogState {
     pub damaged: u64,
     /// Disposals: overdue, open, under way, done.
     pub disposals: Overview,
+    /// Renewals of evidence.
+    pub renewals: RenewalState,
 }
 
 /// A rotation of a log's key, in force.
@@ -292,7 +296,7 @@ impl Log {
         settings: &Settings,
     ) -> Result<Self, ArchiveError> {
         let folder = directory.as_ref().map(|d| ScrubFolder::of(d.path()));
-        let packages = directory.as_ref().map(|d| d.path().join("packages"));
+        let packages = directory.as_ref().map(|d| packages_below(d.path()));
         let parts = crate::sequencer::Parts {
             directory,
             store: Arc::clone(&store),
@@ -521,6 +525,7 @@ impl Log {
             scrubbed: scrub.finished,
             damaged: scrub.damaged.max(scrub.last_damaged),
             disposals: self.disposer.overview(),
+            renewals: self.sealer.renewals(),
         })
     }
 
@@ -688,10 +693,19 @@ pub struct Archive {
     logs: BTreeMap<LogId, Log>,
 }
 
+fn packages_below(log: &Path) -> PathBuf {
+    log.join("packages")
+}
+
 impl Archive {
     /// Where a log lives below a data directory.
     pub fn directory_of(data: &Path, log: &LogId) -> PathBuf {
         data.join("logs").join(log.as_str())
+    }
+
+    /// Where the packages of a log are.
+    pub fn packages_of(data: &Path, log: &LogId) -> PathBuf {
+        packages_below(&Self::directory_of(data, log))
     }
 
     /// Opens these logs below a data directory; origins must differ.

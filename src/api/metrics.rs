@@ -54,6 +54,16 @@ const FIGURES: &[Figure] = &[
         "1 while a step of the wall clock suspends cuts.",
         |s| u64::from(s.cuts_suspended),
     ),
+    (
+        "renewals_due",
+        "Packages whose evidence is due to be renewed, and was not.",
+        |s| s.renewals.due,
+    ),
+    (
+        "renewals_failing_since_ms",
+        "Since when renewals of evidence fail, milliseconds UTC; 0 where none does.",
+        |s| s.renewals.failing_since.get(),
+    ),
     ("disk_bytes", "Bytes of the store on disk.", |s| {
         s.disk_bytes
     }),

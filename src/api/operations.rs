@@ -66,6 +66,8 @@ impl Rpc for Service {
                     disposals_under_way: state.disposals.under_way,
                     disposals: state.disposals.gone,
                     disposed_bytes: state.disposals.freed_bytes,
+                    renewals_due: state.renewals.due,
+                    renewals_failing_ms: state.renewals.failing_since.get(),
                 })
             };
             permits

@@ -1,13 +1,18 @@
 //! `renew`: evidence that must be renewed, explained, and renewed.
 
-use super::{Answer, key, show};
-use crate::ambient::SystemEntropy;
+use super::{Answer, fsck, key, show};
+use crate::ambient::{Clock as _, SystemClock, SystemEntropy};
 use crate::archive::{Archive, Log, Settings};
-use crate::seal::{Planned, Probe, Renewed};
+use crate::keyring::Keyring;
+use crate::seal::{AtRest, Planned, Probe, Renewed};
+use crate::sequencer;
 use crate::server::config::Config;
+use crate::store::outside;
+use crate::store::rocks::{Mode, RocksStore};
 use crate::tsa::Told;
 use anyhow::{Context as _, Result, ensure};
 use ceralacca_formats::id::{LogId, UtcMillis};
+use ceralacca_formats::secret::MasterKey;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
@@ -33,7 +38,7 @@ pub struct Arguments {
 
 const HELP: &str = "\
 A service does the same by itself once a day. Each log is opened as the service opens it, which is on record as its
-taking over. Status 0: nothing is due, or all that was is renewed; 1: something is due, after --dry-run or because it
+taking over; with --dry-run it is opened for reading only, and nothing of it is changed. Status 0: nothing is due, or all that was is renewed; 1: something is due, after --dry-run or because it
 cannot be renewed before the table of algorithms is brought up to date.
 
 --json: for each log log, planned (interval_ms, due, urgency, by_ms, english, italian) as it is after the renewals, and
@@ -54,14 +59,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
     let chosen = |id: &&LogId| arguments.log.as_ref().is_none_or(|log| log == *id);
     let logs: Vec<&LogId> = config.logs.iter().filter(chosen).collect();
     ensure!(!logs.is_empty(), "the configuration has no such log");
-    let settings = Settings::default();
     let mut all = Vec::new();
     for id in logs {
-        let log = Log::open(&Archive::directory_of(&config.data, id), &master, &settings)?;
-        let done = of_log(&log, arguments, &config, &settings);
-        let stopped = log.stop();
+        let done = match arguments.dry_run {
+            true => planned(id, &config, &master),
+            false => renewed(id, &config, &master),
+        };
         all.push(done.with_context(|| format!("log {id}"))?);
-        stopped?;
     }
     let mut out = std::io::stdout().lock();
     match arguments.json {
@@ -78,16 +82,46 @@ pub(super) fn run(arguments: &Arguments) -> Result<Answer> {
     }
 }
 
-fn of_log(log: &Log, arguments: &Arguments, config: &Config, settings: &Settings) -> Result<OfLog> {
+/// Reads what is due, of a log that nobody writes meanwhile.
+fn planned(id: &LogId, config: &Config, master: &MasterKey) -> Result<OfLog> {
+    let directory = Archive::directory_of(&config.data, id);
+    outside::check_format(&directory)?;
+    let _lock = fsck::lock(&directory)?;
+    let store = RocksStore::open(&outside::database_of(&directory), Mode::Read)?;
+    let identity = sequencer::identity(&store)?;
+    let (keyring, _) = Keyring::open(&store, master, &identity.origin)?;
+    let at_rest = AtRest {
+        store: &store,
+        keyring: &keyring,
+        packages: &Archive::packages_of(&config.data, id),
+    };
+    let now = SystemClock::default().wall();
+    Ok(OfLog {
+        log: identity.log,
+        planned: at_rest.planned(&config.seal.rules, now)?,
+        renewed: Vec::new(),
+    })
+}
+
+/// Takes a log over, and renews.
+fn renewed(id: &LogId, config: &Config, master: &MasterKey) -> Result<OfLog> {
+    let settings = Settings::default();
+    let log = Log::open(&Archive::directory_of(&config.data, id), master, &settings)?;
+    let done = renew(&log, config, &settings);
+    let stopped = log.stop();
+    let done = done?;
+    stopped?;
+    Ok(done)
+}
+
+fn renew(log: &Log, config: &Config, settings: &Settings) -> Result<OfLog> {
     let rules = &config.seal.rules;
     let mut renewed = Vec::new();
-    if !arguments.dry_run {
-        let clock = Arc::clone(&settings.clock);
-        let entropy = Arc::new(SystemEntropy);
-        let stamper = config.seal.stamper(clock, entropy, Arc::new(Told))?;
-        while let Some(one) = log.renew_next(rules, &*stamper, &Probe::default())? {
-            renewed.push(one);
-        }
+    let clock = Arc::clone(&settings.clock);
+    let entropy = Arc::new(SystemEntropy);
+    let stamper = config.seal.stamper(clock, entropy, Arc::new(Told))?;
+    while let Some(one) = log.renew_next(rules, &*stamper, &Probe::default())? {
+        renewed.push(one);
     }
     Ok(OfLog {
         log: log.id().clone(),

@@ -76,6 +76,13 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
                 format!("{many} UNITS, the oldest of {oldest}: ceralacca dispose plan names them")
             }
         };
+        let renewals = match (log.renewals_due, log.renewals_failing_ms) {
+            (0, 0) => "none due".to_owned(),
+            (due, since) => {
+                let since = show::utc(UtcMillis::new(since));
+                format!("{due} DUE, failing since {since}: ceralacca renew --dry-run says why")
+            }
+        };
         writeln!(out, "\nLog {}", show::printable(&log.log))?;
         for (name, value) in [
             ("origin", log.origin.clone()),
@@ -91,6 +98,7 @@ fn tell(status: &v1::GetStatusResponse, out: &mut impl Write) -> Result<()> {
             ("damage", damaged),
             ("disposals", disposals),
             ("overdue", overdue),
+            ("renewals", renewals),
         ] {
             writeln!(out, "  {name:<16}{}", show::printable(&value))?;
         }
@@ -143,6 +151,8 @@ fn to_json(status: &v1::GetStatusResponse) -> Value {
             "disposals_under_way": log.disposals_under_way,
             "disposals": log.disposals,
             "disposed_bytes": log.disposed_bytes,
+            "renewals_due": log.renewals_due,
+            "renewals_failing_ms": log.renewals_failing_ms,
         })
     });
     json!({

@@ -21,9 +21,10 @@
 //!
 //! - `folder`: files of a package; `tree`, `scan`, `spill`: what is made of the records; `stamps`, `index`,
 //!   `evidence`: what makes it provable; `closing`: the steps; `package`, `map`, `record`: what was closed, read;
-//!   `renewal`, `renewal_plan`: its evidence, renewed
+//!   `due`, `renewal`, `renewal_plan`: its evidence, planned to be renewed, and renewed
 
 mod closing;
+mod due;
 mod evidence;
 pub mod folder;
 mod index;
@@ -38,9 +39,10 @@ mod stamps;
 mod tree;
 
 pub(crate) use closing::closing_of;
+pub use due::{AtRest, Planned, RenewalRules, RenewalState};
 pub use package::{Package, remove_class};
 pub use record::EvidenceGroup;
-pub use renewal::{Planned, RenewalRules, Renewed};
+pub use renewal::Renewed;
 pub use stamps::StampFacts;
 
 use crate::ambient::{Clock, Entropy, draw};
@@ -237,6 +239,7 @@ pub struct Sealer {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     one_at_a_time: Mutex<()>,
+    renewals: Mutex<RenewalState>,
 }
 
 impl Sealer {
@@ -256,6 +259,7 @@ impl Sealer {
             clock,
             entropy,
             one_at_a_time: Mutex::default(),
+            renewals: Mutex::default(),
         }
     }
 

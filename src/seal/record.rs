@@ -9,7 +9,7 @@
 use super::closing::is_log;
 use super::evidence::{PACKAGE_GROUP, RECORD_BYTES_MAX, STAMP, TREE, tree_failed};
 use super::folder::{FileReader, Secrets};
-use super::{Package, SealError};
+use super::{Package, SealError, due};
 use ceralacca_evidence::ers::{
     ArchiveTimeStamp, Document, DocumentHasher, EvidenceRecord, Hash, RecordError, ReducedTree,
     TreeFile, file_id,
@@ -20,7 +20,7 @@ use ceralacca_pec::DigestAlgorithm;
 
 /// The most renewals of a package: one a month for forty years.
 pub(super) const RENEWALS_MAX: u32 = 480;
-const FACTS_BYTES_MAX: usize = 4096;
+pub(super) const FACTS_BYTES_MAX: usize = 4096;
 
 /// A group of documents that an interval has evidence of.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -223,20 +223,7 @@ impl Package {
 
     /// The renewals of its evidence, oldest first, with their numbers from 1.
     pub fn renewals(&self) -> Result<Vec<(u32, RenewalFacts)>, SealError> {
-        let mut renewals = Vec::new();
-        for number in 1..=RENEWALS_MAX {
-            // What has no catalogue is of a renewal under way.
-            let limit = super::closing::SMALL_BYTES_MAX;
-            if self.folder.read(&catalogue_of(number), limit)?.is_none() {
-                break;
-            }
-            let facts = self
-                .folder
-                .read(&name_of(number, ".json"), FACTS_BYTES_MAX)?;
-            let facts = facts.as_deref().and_then(RenewalFacts::parse);
-            renewals.push((number, facts.ok_or(SealError::Corrupt("a renewal"))?));
-        }
-        Ok(renewals)
+        due::renewals(&self.folder)
     }
 
     pub(super) fn secrets(&self) -> Secrets<'_> {

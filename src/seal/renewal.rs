@@ -16,6 +16,7 @@
 //! 2. What was closed is not rewritten: renewals stand beside it, outside its catalogue.
 //! 3. A renewal that ended before any step goes on at that step; its leaf is recorded once.
 
+use super::due::{self, Planned, RenewalRules};
 use super::evidence::tree_failed;
 use super::folder::{Folder, FolderError};
 use super::record::{Assembler, EvidenceGroup, catalogue_of, name_of};
@@ -24,10 +25,8 @@ use super::scan::Scan;
 use super::{Package, Probe, SealError, Sealer};
 use crate::audit::Find;
 use crate::store::Order;
-use ceralacca_evidence::ers::renewal::{Held, Margin, Step, plan};
 use ceralacca_evidence::ers::{
-    ArchiveTimeStamp, EvidenceRecord, Hash, RecordError, Table, TreeFile, TreeWriter, file_id,
-    group_hash,
+    ArchiveTimeStamp, EvidenceRecord, Hash, RecordError, TreeFile, TreeWriter, file_id, group_hash,
 };
 use ceralacca_evidence::{Stamped, Stamper};
 use ceralacca_formats::catalogue::{Catalogue, Entry};
@@ -36,7 +35,6 @@ use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::{CustodyRecord, Field, Metadata};
 use ceralacca_formats::renewal::{EVIDENCE_RENEWED, EvidenceRenewed, RenewalFacts, RenewalKind};
-use ceralacca_pec::DigestAlgorithm;
 use std::path::Path;
 
 const WORKING: &str = "renewal.partial";
@@ -44,37 +42,11 @@ const PLAN: &str = "plan.json";
 const TREE: &str = "tree.bin";
 const TOKEN: &str = "token";
 const FILE_BYTES_MAX: usize = 32 << 20;
+/// A token so young, in milliseconds, is not renewed: where the authorities sign with what has ended, the next token is
+/// as late as this one, and would be renewed without end. Half a day.
+const FRESH_MS: u64 = 12 * 60 * 60 * 1000;
 /// Leaves of renewals looked at in an interval.
 const LEAVES_MAX: usize = 4096;
-
-/// By what renewals are planned.
-#[derive(Clone, Debug)]
-pub struct RenewalRules {
-    /// How long algorithms last.
-    pub table: Table,
-    /// How long before an end a renewal is due.
-    pub margin: Margin,
-}
-
-impl Default for RenewalRules {
-    fn default() -> Self {
-        Self {
-            table: Table::built_in(),
-            margin: Margin::default(),
-        }
-    }
-}
-
-/// What is planned of one package.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// Its interval.
-    pub interval: IntervalId,
-    /// The hash of its last tree.
-    pub algorithm: DigestAlgorithm,
-    /// What is to be done, why, and by when; says so in words.
-    pub step: Step,
-}
 
 /// A renewal that is done.
 #[derive(Clone, Debug)]
@@ -85,37 +57,11 @@ pub struct Renewed {
     pub record: EvidenceRenewed,
 }
 
-fn failed(error: RecordError) -> SealError {
+pub(super) fn failed(error: RecordError) -> SealError {
     SealError::Evidence(error.to_string())
 }
 
 impl Sealer {
-    /// What is to be renewed, of every closed interval, the most urgent first.
-    pub fn planned(&self, rules: &RenewalRules) -> Result<Vec<Planned>, SealError> {
-        let state = self.reader.published();
-        let mut held = Vec::new();
-        let mut stamps = Vec::new();
-        for span in state.spans.iter().filter(|span| span.closed.is_some()) {
-            let package = self.package(span.id)?;
-            let package = package.ok_or(SealError::Corrupt("the package of a closed interval"))?;
-            let stamp = package.last_archive_stamp()?;
-            let name = span.id.to_string();
-            let certificates = package.certificates()?;
-            held.push(Held::by_its_own_word(&name, &stamp, &certificates).map_err(failed)?);
-            stamps.push((name, span.id, stamp.algorithm()));
-        }
-        let steps = plan(&held, &rules.table, rules.margin, self.clock.wall());
-        let planned = steps.into_iter().filter_map(|step| {
-            let (_, interval, algorithm) = stamps.iter().find(|(name, ..)| *name == step.name)?;
-            Some(Planned {
-                interval: *interval,
-                algorithm: *algorithm,
-                step,
-            })
-        });
-        Ok(planned.collect())
-    }
-
     /// Does the most urgent renewal that is due, for all packages that share it, or goes on with one under way; `None`
     /// where nothing is due. One closing or renewal runs at a time.
     pub fn renew_next(
@@ -176,9 +122,11 @@ impl Sealer {
     /// The packages of the most urgent step that share it.
     fn due_batch(&self, rules: &RenewalRules) -> Result<Option<Batch>, SealError> {
         let planned = self.planned(rules)?;
-        let due: Vec<&Planned> = planned.iter().filter(|one| one.step.is_due()).collect();
+        let fresh = UtcMillis::new(self.clock.wall().get().saturating_sub(FRESH_MS));
+        let due = planned.iter().filter(|one| one.step.is_due());
+        let due: Vec<&Planned> = due.filter(|one| one.stamped <= fresh).collect();
         let Some((kind, algorithm)) = due.iter().find_map(|one| Batch::of_step(one)) else {
-            // A tree for which the table has no hash that lasts waits for the table.
+            // A tree for which the table has no hash that lasts waits for the table; a fresh token, for another authority.
             return Ok(None);
         };
         let shared = due
@@ -486,39 +434,13 @@ impl Under<'_> {
 
 impl Package {
     /// The last archive time-stamp, as it is kept: that of the package group, whose token all groups share.
-    pub(super) fn last_archive_stamp(&self) -> Result<ArchiveTimeStamp, SealError> {
-        let small = |name: &str| {
-            let octets = self.folder.read(name, FILE_BYTES_MAX)?;
-            octets.ok_or(SealError::Corrupt("a file of the evidence is missing"))
-        };
-        match self.renewals()?.last() {
-            Some((number, _)) => {
-                let stamp = ArchiveTimeStamp::from_der(&small(&name_of(*number, ".ats"))?);
-                stamp.map_err(failed)
-            }
-            None => {
-                let record = small(super::evidence::RECORD)?;
-                let record = EvidenceRecord::from_der(&record).map_err(failed)?;
-                let last = record.last().cloned();
-                last.ok_or(SealError::Corrupt("an evidence record of nothing"))
-            }
-        }
+    fn last_archive_stamp(&self) -> Result<ArchiveTimeStamp, SealError> {
+        due::last_archive_stamp(&self.folder)
     }
 
     /// Certificates kept beside its tokens, and whatever else is kept there.
     pub fn certificates(&self) -> Result<Vec<Vec<u8>>, SealError> {
-        let mut all = Vec::new();
-        for below in ["material", "renewals/material"] {
-            for (name, is_folder) in self.folder.names(below)? {
-                if !is_folder {
-                    all.extend(
-                        self.folder
-                            .read(&format!("{below}/{name}"), FILE_BYTES_MAX)?,
-                    );
-                }
-            }
-        }
-        Ok(all)
+        Ok(due::certificates(&self.folder)?)
     }
 
     /// Whether a log file was disposed of with its class.

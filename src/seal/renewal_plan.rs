@@ -4,7 +4,7 @@
 //! {"algorithm":"SHA-256","kind":"time-stamp","packages":[{"interval_ms":…,"number":1},…]}
 //! ```
 
-use super::renewal::Planned;
+use super::due::Planned;
 use ceralacca_evidence::ers::renewal::Action;
 use ceralacca_formats::canonical::{Integer, ObjectReader, ObjectWriter};
 use ceralacca_formats::digest::Sha256;

@@ -29,7 +29,7 @@ pub const ALARM_MS: u64 = 12 * 60 * 60 * 1000;
 type Pauses = BTreeMap<LogId, (Duration, Duration)>;
 
 /// Goes on until told to stop; a closing that runs then ends with the process, and goes on after the next start.
-pub(super) async fn follow(
+pub async fn follow(
     archive: Arc<Archive>,
     clock: Arc<dyn Clock>,
     mut stops: watch::Receiver<bool>,

@@ -7,11 +7,11 @@
 //! 4. Nothing personal is logged: no address, no id of a message, no query.
 
 mod attempts;
-mod closing;
+pub mod closing;
 pub mod config;
 mod disposal;
 mod incoming;
-mod renewal;
+pub mod renewal;
 mod retention;
 mod scrub;
 pub mod seal;
@@ -217,7 +217,7 @@ async fn serve_until(
     };
     let (scrubbed, scrub_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let (sealed, seal_clock) = (Arc::clone(&archive), Arc::clone(&clock));
-    let renewed = Arc::clone(&archive);
+    let (renewed, renewal_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let (disposed, disposal_clock) = (Arc::clone(&archive), Arc::clone(&clock));
     let service = Service::new(archive, config.principals, clock, config.limits);
     let mut routes = service.routes()?;
@@ -236,7 +236,8 @@ async fn serve_until(
     let stops = stop_face.subscribe();
     let closing = tokio::spawn(closing::follow(sealed, seal_clock, stops));
     let rules = config.seal.rules.clone();
-    let renewing = tokio::spawn(renewal::follow(renewed, rules, stop_face.subscribe()));
+    let stops = stop_face.subscribe();
+    let renewing = tokio::spawn(renewal::follow(renewed, rules, renewal_clock, stops));
     let mut faces = JoinSet::new();
     let mut addresses = [None, None];
     let given = [

@@ -2,8 +2,12 @@
 
 use crate::presence::House;
 use crate::support::program::{cannot, out, status};
-use crate::support::{DAY_MS, log_id};
-use ceralacca::archive::Log;
+use crate::support::{DAY_MS, log_id, master};
+use ceralacca::archive::{Log, Settings};
+use ceralacca::seal::RenewalRules;
+use ceralacca::sequencer;
+use ceralacca::store::outside;
+use ceralacca::store::rocks::{Mode, RocksStore};
 use ceralacca_formats::id::LeafIndex;
 use ceralacca_formats::leaf::Class;
 use ceralacca_formats::metadata::Metadata;
@@ -11,6 +15,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Command, Output};
 
 fn instant(ms: u64) -> String {
@@ -105,8 +110,50 @@ fn figures_of_a_period_are_those_of_its_closed_intervals_and_an_open_one_is_refu
     );
 }
 
+/// Every file below a folder, by its path, with its octets.
+fn everything(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap().display().to_string();
+            found.insert(name, std::fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+/// Files that came, went, or are others.
+fn changed(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differ = names
+        .into_iter()
+        .filter(|name| before.get(*name) != after.get(*name));
+    differ.cloned().collect()
+}
+
+/// Leaves of a log at rest.
+fn size(log: &Path) -> u64 {
+    let store = RocksStore::open(&outside::database_of(log), Mode::Read).unwrap();
+    sequencer::tip(&store).unwrap().size.get()
+}
+
+fn rules_of(table: &str) -> RenewalRules {
+    RenewalRules {
+        table: toml::from_str(table).unwrap(),
+        ..RenewalRules::default()
+    }
+}
+
 #[test]
-fn a_dry_run_explains_which_evidence_is_due_and_why() {
+fn a_dry_run_explains_which_evidence_is_due_and_why_and_changes_nothing() {
     let house = House::new();
     house.log().stop().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -138,6 +185,9 @@ fn a_dry_run_explains_which_evidence_is_due_and_why() {
             .unwrap()
     };
     configure("");
+    let log = folder.path().join("data/logs").join(log_id().as_str());
+    let data = || everything(folder.path());
+    let (before, tip) = (data(), size(&log));
     let output = run(&[]);
     assert_eq!(status(&output), 0, "{output:?}");
     let text = out(&output);
@@ -168,6 +218,33 @@ fn a_dry_run_explains_which_evidence_is_due_and_why() {
         );
     }
     assert_eq!(value["logs"][0]["renewed"].as_array().unwrap().len(), 0);
+    // Nothing is changed by any of these; taking the log over, as a renewal does, is.
+    let planned = value["logs"][0]["planned"].clone();
+    assert_eq!(changed(&before, &data()), ["c.toml", "table.toml"]);
+    assert_eq!(size(&log), tip);
+    let opened = Log::open(&log, &master(), &Settings::default()).unwrap();
+    let rules = rules_of(table);
+    let same: Vec<String> = opened
+        .sealer()
+        .planned(&rules)
+        .unwrap()
+        .iter()
+        .map(|one| one.step.english())
+        .collect();
+    opened.stop().unwrap();
+    drop(opened);
+    let told = planned.as_array().unwrap().iter();
+    let told: Vec<&str> = told.map(|one| one["english"].as_str().unwrap()).collect();
+    assert_eq!(same, told, "as a log that is taken over plans");
+    assert!(size(&log) > tip);
+    assert!(changed(&before, &data()).len() > 2);
+    // A package that is not the one that was closed is not planned for.
+    let closed = house.start(0).to_string();
+    let catalogue = log.join("packages").join(closed).join("catalogue.json");
+    let octets = std::fs::read_to_string(&catalogue).unwrap();
+    std::fs::write(&catalogue, octets.replacen("\"bytes\":", "\"bytes\":1", 1)).unwrap();
+    cannot(&run(&[]), "the catalogue of a package");
+    std::fs::write(&catalogue, octets).unwrap();
     configure("[seal]\nrenewal_margin_days = 30\n");
     cannot(&run(&[]), "renewal_margin_days must be 184 at least");
 }

@@ -221,6 +221,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/seal/evidence.rs",
             "src/seal/closing.rs",
             "src/seal/record.rs",
+            "src/seal/due.rs",
             "src/seal/renewal.rs",
             "src/seal/renewal_plan.rs",
             "src/verification/",

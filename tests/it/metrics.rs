@@ -79,6 +79,8 @@ fn metrics_tell_what_status_tells_cut_and_closed_among_it_and_nothing_else_is_th
         ("interval_closed_start_ms", "closed_interval_ms"),
         ("leaves_witnessed", "witnessed_size"),
         ("damaged", "damaged"),
+        ("renewals_due", "renewals_due"),
+        ("renewals_failing_since_ms", "renewals_failing_ms"),
     ] {
         assert_eq!(
             found[&of_log(name)],

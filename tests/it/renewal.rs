@@ -209,7 +209,7 @@ impl Decades {
 }
 
 /// SHA-256 is not accepted from so many days after an instant on.
-fn sha256_ends(now: u64, days: u64) -> RenewalRules {
+pub(crate) fn sha256_ends(now: u64, days: u64) -> RenewalRules {
     let mut rules = RenewalRules::default();
     let row = rules
         .table

@@ -111,6 +111,11 @@ impl Sealing {
 
     /// The same, of an authority of this name, with keys of its own.
     pub fn named(clock: &Arc<MovableClock>, is_proven: bool, name: &str) -> Self {
+        Self::lasting(clock, is_proven, name, 15)
+    }
+
+    /// The same, with certificates for so many years.
+    pub fn lasting(clock: &Arc<MovableClock>, is_proven: bool, name: &str, years: u64) -> Self {
         let from = clock.now() - super::DAY_MS;
         let certificate = |purpose, key: &PrivateKey, issuer: &PrivateKey| {
             let wanted = Wanted {
@@ -118,7 +123,7 @@ impl Sealing {
                 public_key: &key.public_key(),
                 serial: rand::random(),
                 from: UtcMillis::new(from),
-                until: UtcMillis::new(from + 15 * 365 * super::DAY_MS),
+                until: UtcMillis::new(from + years * 365 * super::DAY_MS),
             };
             make(&wanted, issuer).unwrap()
         };
