@@ -545,6 +545,14 @@ def hold_detail(path):
     compare(path, {"detail": nonce + AESGCM(key).encrypt(bytes(12), b"abc", data)})
 
 
+def issue_tag(path):
+    subkey = blake3_derive("ceralacca v1 log key: issue", b"\2" * 32)
+    data = sha256(b"certificate")
+    for name in b"001-accettazione.eml", b"LEGGIMI.txt":
+        data += struct.pack(">I", len(name)) + name + sha256(b"abc")
+    compare(path, {"issue tag": blake3_keyed(subkey, data)})
+
+
 def object_wrap(path):
     nonce = b"\x22" * 16
     subkey = blake3_derive("ceralacca v1 class secret: object wrap", b"\5" * 32)
@@ -741,6 +749,7 @@ FILES = {
         "wrap.txt": wrap,
         "object-wrap.txt": object_wrap,
         "hold-detail.txt": hold_detail,
+        "issue-tag.txt": issue_tag,
         "dictionaries.txt": dictionaries,
         "acknowledgement.json": acknowledgement,
         "sample.txt": sample,
@@ -750,6 +759,7 @@ FILES = {
         "absence-head.json": canonical,
         "absence.jsonl": absence,
         "disposal-certificate.json": canonical,
+        "disposed-head.json": canonical,
         "erasure-certificate.json": canonical,
         "catalogue.json": catalogue,
         "export.json": catalogue,

@@ -150,8 +150,10 @@ fn a_closing_killed_anywhere_is_ended_by_the_next_run_each_interval_once() {
     for run in 0..400 {
         let kill = match run % 3 {
             0 => Kill::Unanswered,
-            // Then all that follows an answer is met sooner or later.
-            _ => Kill::After(Duration::from_micros(rng.random_range(0..8_000))),
+            // Then all that follows an answer is met sooner or later; ever later, so that a slow machine comes to an end.
+            _ => Kill::After(Duration::from_micros(
+                rng.random_range(0..8_000 * (1 + run / 40)),
+            )),
         };
         {
             let mut order = order.lock().unwrap();
