@@ -6,6 +6,7 @@
 Python's own library only, and nothing of the archive's. A drawn code has no dirt, so errors are not corrected: every
 block must be a codeword as it stands, or the code is refused.
 """
+import itertools
 import sys
 
 # Level M, by version from 1: error correction codewords of a block, and blocks (ISO/IEC 18004 table 9).
@@ -71,24 +72,24 @@ def finders(rows):
                             break
                     else:
                         clusters.append([(middle, column, unit)])
-    if len(clusters) != 3:
-        raise SystemExit('%d finder patterns' % len(clusters))
     return [tuple(sum(values) / len(values) for values in zip(*cluster)) for cluster in clusters]
 
 
-def modules(rows):
-    found = finders(rows)
-    unit = sum(found[n][2] for n in range(3)) / 3
-    top = min(found, key=lambda f: f[0] + f[1])
-    right = max(found, key=lambda f: f[1] - f[0])
-    low = max(found, key=lambda f: f[0] - f[1])
-    if abs(top[0] - right[0]) > unit or abs(top[1] - low[1]) > unit:
-        raise SystemExit('the code is turned')
-    size = round((right[1] - top[1]) / unit) + 7
-    size = 17 + 4 * round((size - 17) / 4)
-    pitch = ((right[1] - top[1]) / (size - 7), (low[0] - top[0]) / (size - 7))
-    at = lambda r, c: rows[int(top[0] + (r - 3) * pitch[1])][int(top[1] + (c - 3) * pitch[0])]
-    return [[at(r, c) for c in range(size)] for r in range(size)]
+def grids(rows):
+    """Every grid of modules that three finder patterns span: in the data of a code a fourth may show by chance."""
+    for top, right, low in itertools.permutations(finders(rows), 3):
+        unit = (top[2] + right[2] + low[2]) / 3
+        wide, high = right[1] - top[1], low[0] - top[0]
+        square = abs(top[0] - right[0]) <= unit and abs(top[1] - low[1]) <= unit and abs(wide - high) <= unit
+        size = 17 + 4 * round((wide / unit + 7 - 17) / 4)
+        if not square or not 21 <= size <= 177:
+            continue
+        pitch = (wide / (size - 7), high / (size - 7))
+        at = lambda r, c: rows[int(top[0] + (r - 3) * pitch[1])][int(top[1] + (c - 3) * pitch[0])]
+        try:
+            yield [[at(r, c) for c in range(size)] for r in range(size)]
+        except IndexError:
+            pass
 
 
 def is_function(size, version):
@@ -140,7 +141,7 @@ def read(grid):
         form = form << 1 | grid[r][c]
     form ^= 0b101010000010010
     if form >> 13 != 0:
-        raise SystemExit('not of level M')
+        raise ValueError('not of level M')
     mask, taken, bits = MASKS[form >> 10 & 7], is_function(size, version), []
     upward, right = True, size - 1
     while right > 0:
@@ -167,7 +168,7 @@ def read(grid):
             whole[block].append(codewords[at])
             at += 1
     if not all(remainder_is_zero(block, correction) for block in whole):
-        raise SystemExit('a block is damaged')
+        raise ValueError('a block is damaged')
     text = ''.join(format(codeword, '08b') for block in data for codeword in block)
     said, at = b'', 0
     while text[at:at + 4] == '0100':
@@ -177,8 +178,16 @@ def read(grid):
         said += bytes(int(text[at + 8 * n:at + 8 * n + 8], 2) for n in range(length))
         at += 8 * length
     if text[at:at + 4].strip('0'):
-        raise SystemExit('not in byte mode')
+        raise ValueError('not in byte mode')
     return said
 
 
-sys.stdout.buffer.write(read(modules(page(sys.argv[1]))))
+why = 'no finder patterns'
+for grid in grids(page(sys.argv[1])):
+    try:
+        sys.stdout.buffer.write(read(grid))
+        break
+    except (ValueError, IndexError) as error:
+        why = error
+else:
+    raise SystemExit(why)
