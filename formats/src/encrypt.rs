@@ -25,6 +25,7 @@ use crate::secret::{
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::cell::RefCell;
 use std::io;
+use zstd::zstd_safe::CParameter;
 
 /// Bytes of one content part before compression: 1 MiB.
 pub const PART_BYTES: usize = 1 << 20;
@@ -33,6 +34,11 @@ pub const TAG_BYTES: usize = 16;
 const FORMAT: u8 = 1;
 /// zstd level: the knee for records of half a kilobyte with a dictionary (benches/append.rs).
 const LEVEL: i32 = 1;
+/// Up to here zstd's own table for [`LEVEL`] has 2^15 places, 128 KiB: as much as eight times the content.
+const SMALL_BYTES: usize = 16 << 10;
+/// Contents up to there are looked up in 2^12 places, which a processor's first cache holds beside them, by six
+/// octets, as zstd does with those beyond: of messages, text and base64, frames are a hundredth longer for it.
+const SMALL_PARAMETERS: [CParameter; 2] = [CParameter::HashLog(12), CParameter::MinMatch(6)];
 
 /// Why a part does not open. Corruption, or not what it is said to be; never retried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -370,6 +376,7 @@ thread_local! {
 
 /// One thread's zstd contexts: making one costs more than compressing a record.
 struct Codecs {
+    small: zstd::bulk::Compressor<'static>,
     plain: zstd::bulk::Compressor<'static>,
     trace: zstd::bulk::Compressor<'static>,
     plain_back: zstd::bulk::Decompressor<'static>,
@@ -381,12 +388,16 @@ struct Codecs {
 impl Codecs {
     fn new() -> io::Result<Self> {
         let mut codecs = Self {
+            small: zstd::bulk::Compressor::new(LEVEL)?,
             plain: zstd::bulk::Compressor::new(LEVEL)?,
             trace: zstd::bulk::Compressor::with_dictionary(LEVEL, TRACE_1)?,
             plain_back: zstd::bulk::Decompressor::new()?,
             trace_back: zstd::bulk::Decompressor::with_dictionary(TRACE_1)?,
             scratch: Vec::new(),
         };
+        for parameter in SMALL_PARAMETERS {
+            codecs.small.set_parameter(parameter)?;
+        }
         // The dictionary's number is in the row and in the associated data: not in each frame.
         codecs.trace.include_dictid(false)?;
         Ok(codecs)
@@ -411,6 +422,9 @@ fn compress_into(dictionary: Dictionary, plain: &[u8], out: &mut Vec<u8>) {
         scratch.clear();
         scratch.reserve(bound);
         match dictionary {
+            Dictionary::None if plain.len() <= SMALL_BYTES => {
+                codecs.small.compress_to_buffer(plain, scratch)?
+            }
             Dictionary::None => codecs.plain.compress_to_buffer(plain, scratch)?,
             Dictionary::Trace1 => codecs.trace.compress_to_buffer(plain, scratch)?,
         };
