@@ -380,6 +380,64 @@ pub fn metadata_digest(canonical: &[u8]) -> Sha256 {
 }
 
 impl TraceRecord {
+    /// Whether its canonical bytes are no more than these, told without writing them: `false` where only writing tells.
+    pub fn is_surely_within(&self, bytes: usize) -> bool {
+        let Self {
+            identificativo,
+            event_ms: _,
+            event_offset_min: _,
+            event_text,
+            sender,
+            recipients,
+            subject,
+            event,
+            message_ids,
+            provider,
+            msgid,
+            point,
+            direction,
+            delivered_to,
+            receipt_form,
+            error,
+            error_detail,
+            taken_over,
+            companion: _,
+            source,
+            content_digests,
+            findings,
+            migrated,
+        } = self;
+        if source.is_some() || migrated.is_some() {
+            return false;
+        }
+        let single = [
+            identificativo,
+            event_text,
+            sender,
+            subject,
+            event,
+            provider,
+            msgid,
+            point,
+            direction,
+            delivered_to,
+            receipt_form,
+            error,
+            error_detail,
+        ];
+        let several = [message_ids, taken_over, content_digests, findings];
+        let kinds = recipients.iter().filter_map(|r| r.kind.as_ref());
+        let texts = single
+            .into_iter()
+            .flatten()
+            .chain(several.into_iter().flatten())
+            .chain(recipients.iter().map(|r| &r.address))
+            .chain(kinds);
+        // An octet becomes six at most, and a member's name and marks are fewer than 64; so is everything else.
+        let most = texts.map(|text| text.as_bytes().len().saturating_mul(6).saturating_add(64));
+        most.fold(1024_usize, usize::saturating_add) <= bytes
+    }
+
     fn write(&self, w: &mut ObjectWriter<'_>) {
         w.maybe_integer("companion", self.companion);
         if !self.content_digests.is_empty() {
@@ -974,6 +1032,56 @@ mod tests {
             metadata_digest(&bytes).to_string(),
             "bf10a86c5e76bbbd5c02fd2928837e70b3f124ff03faab78a0f377f8dde100b3"
         );
+    }
+
+    #[test]
+    fn what_is_surely_within_is_within_whatever_the_octets() {
+        for octet in [b'a', b'"', 1, 0xff] {
+            let text = |count: usize| Text::from(vec![octet; count]);
+            let integer = Integer::try_from(-(1_i64 << 52)).unwrap();
+            for count in [0, 1, 40, 3000] {
+                let record = TraceRecord {
+                    identificativo: Some(text(count)),
+                    event_ms: Some(integer),
+                    event_offset_min: Some(integer),
+                    event_text: Some(text(count)),
+                    sender: Some(text(count)),
+                    recipients: (0..count)
+                        .map(|_| Recipient {
+                            address: text(1),
+                            kind: Some(text(0)),
+                        })
+                        .collect(),
+                    subject: Some(text(count)),
+                    event: Some(text(count)),
+                    message_ids: vec![text(0); count],
+                    provider: Some(text(count)),
+                    msgid: Some(text(count)),
+                    point: Some(text(count)),
+                    direction: Some(text(count)),
+                    delivered_to: Some(text(count)),
+                    receipt_form: Some(text(count)),
+                    error: Some(text(count)),
+                    error_detail: Some(text(count)),
+                    taken_over: vec![text(2); count],
+                    companion: Some(integer),
+                    content_digests: vec![text(3); count],
+                    findings: vec![text(4); count],
+                    ..TraceRecord::default()
+                };
+                let bytes = Metadata::from(record.clone()).to_bytes().len();
+                assert!(!record.is_surely_within(bytes - 1), "{octet} {count}");
+                assert!(
+                    record.is_surely_within(100 * bytes + 2048),
+                    "{octet} {count}"
+                );
+            }
+        }
+        let read = TraceRecord {
+            source: Some(Box::new(line())),
+            ..TraceRecord::default()
+        };
+        assert!(!read.is_surely_within(usize::MAX));
     }
 
     #[test]
