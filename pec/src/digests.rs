@@ -6,7 +6,9 @@
 //! 3. Nothing depends on how the octets were cut into pieces.
 
 use crate::header::lines;
+use crate::line::line_ends;
 use aws_lc_rs::digest::{self, Context, Digest};
+use ceralacca_formats::canonical::Text;
 
 /// A digest algorithm that signatures are read with.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -72,6 +74,25 @@ impl std::fmt::Display for DigestAlgorithm {
     }
 }
 
+/// The digests that `micalg` states, each once, in order.
+pub(crate) fn stated(micalg: Option<&Text>) -> Vec<DigestAlgorithm> {
+    let mut digests = Vec::new();
+    let names = micalg.map(Text::as_bytes).unwrap_or_default();
+    for name in names.split(|c| *c == b',') {
+        let stated = DigestAlgorithm::from_micalg(name);
+        digests.extend(stated.filter(|stated| !digests.contains(stated)));
+    }
+    digests
+}
+
+/// The digests that are made of a message: the two that engines use, and another if `micalg` states it.
+pub(crate) fn usual(micalg: Option<&Text>) -> Vec<DigestAlgorithm> {
+    let usual = [DigestAlgorithm::Sha256, DigestAlgorithm::Sha1];
+    let mut others = stated(micalg);
+    others.retain(|stated| !usual.contains(stated));
+    [&usual[..], &others].concat()
+}
+
 /// Digests of one form of the octets.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Digests(Vec<(DigestAlgorithm, Vec<u8>)>);
@@ -96,14 +117,27 @@ pub struct SignedDigests {
 impl SignedDigests {
     /// Of octets at hand, with every algorithm.
     pub fn of(signed: &[u8]) -> Self {
-        let mut hasher = Hasher::new(&DigestAlgorithm::ALL);
+        Self::with(&DigestAlgorithm::ALL, signed)
+    }
+
+    /// The same, with these algorithms.
+    pub(crate) fn with(algorithms: &[DigestAlgorithm], signed: &[u8]) -> Self {
+        let (has_bare, _) = line_ends(signed);
+        if !has_bare {
+            return Self::in_one_form(algorithms, signed);
+        }
+        let mut hasher = Hasher::new(algorithms);
         hasher.push(signed);
         hasher.finish_whole()
     }
 
     /// Of octets that are no text: as they are, and in no other form.
     pub(crate) fn as_stored_of(octets: &[u8]) -> Self {
-        let digests = DigestAlgorithm::ALL.iter();
+        Self::in_one_form(&DigestAlgorithm::ALL, octets)
+    }
+
+    fn in_one_form(algorithms: &[DigestAlgorithm], octets: &[u8]) -> Self {
+        let digests = algorithms.iter();
         Self {
             as_stored: Digests(
                 digests
@@ -145,7 +179,7 @@ impl Hasher {
         Self {
             stored: Stream {
                 contexts: contexts.collect(),
-                waiting: Vec::new(),
+                waiting: Vec::with_capacity(AT_ONCE_BYTES),
             },
             canonical: None,
             held: Held::Nothing,

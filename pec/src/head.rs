@@ -1,6 +1,5 @@
 //! What the header block of a message says of it.
 
-use crate::digests::DigestAlgorithm;
 use crate::finding::Finding;
 use crate::header::{Block, Fields};
 use crate::outer::Outer;
@@ -61,17 +60,6 @@ impl Head {
             content_type,
             findings,
         }
-    }
-
-    /// The digests to make: the two that engines use, and another if the header asks for it.
-    pub(crate) fn digests(&self) -> Vec<DigestAlgorithm> {
-        let mut digests = vec![DigestAlgorithm::Sha256, DigestAlgorithm::Sha1];
-        let stated = self.micalg.as_ref().map(Text::as_bytes).unwrap_or_default();
-        for name in stated.split(|c| *c == b',') {
-            let stated = DigestAlgorithm::from_micalg(name);
-            digests.extend(stated.filter(|stated| !digests.contains(stated)));
-        }
-        digests
     }
 }
 

@@ -72,6 +72,6 @@ mod xml;
 
 pub use digests::{DigestAlgorithm, Digests, SignedDigests};
 pub use finding::{Finding, Weight};
-pub use reader::{Reader, read};
+pub use reader::{Reader, read, read_at_hand};
 pub use reading::{Detached, Reading};
 pub use reason::Reason;

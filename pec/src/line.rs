@@ -168,6 +168,18 @@ impl Lines {
     }
 }
 
+/// Whether among these lines is one that ends in LF alone, and one that ends in CR LF.
+pub(crate) fn line_ends(lines: &[u8]) -> (bool, bool) {
+    let begins_bare = lines.first() == Some(&b'\n');
+    let next = lines.get(1..).unwrap_or_default();
+    // Without branches, so that it is done for many octets at once.
+    let ends = |(bare, crlf), (octet, next): (&u8, &u8)| {
+        let (is_cr, is_lf) = (*octet == b'\r', *next == b'\n');
+        (bare | (is_lf & !is_cr), crlf | (is_lf & is_cr))
+    };
+    lines.iter().zip(next).fold((begins_bare, false), ends)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,6 +271,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn line_ends_are_told_wherever_they_stand(kinds in proptest::collection::vec(0usize..5, 0..80)) {
+            let octets: Vec<u8> = kinds.iter().flat_map(|kind| {
+                [&b"\n"[..], b"\r\n", b"\r", b"a", b"0123456789abcdef"][*kind].to_vec()
+            }).collect();
+            let at = |pair: &[u8]| octets.windows(2).any(|found| found == pair);
+            let breaks = octets.iter().filter(|c| **c == b'\n').count();
+            let crlf = octets.windows(2).filter(|pair| pair == b"\r\n").count();
+            prop_assert_eq!(line_ends(&octets), (breaks > crlf, at(b"\r\n")));
+        }
+
         #[test]
         fn the_cuts_do_not_matter(
             parts in proptest::collection::vec((0usize..5, 0usize..3000), 0..12),

@@ -6,12 +6,13 @@
 //! 2. Each octet is looked at once by each of them, however the object is cut.
 
 use crate::conclude::{Found, conclude};
+use crate::digests::{self, Hasher, SignedDigests};
 use crate::head::Head;
 use crate::header::{Block, Fields};
 use crate::line::{Lines, Piece, Sink};
 use crate::nested::Walker;
 use crate::param::Structured;
-use crate::reading::Reading;
+use crate::reading::{Reading, cut};
 use crate::rem::{Alone, Capture};
 use crate::scan::{self, Scanner};
 
@@ -35,6 +36,33 @@ pub fn read(bytes: &[u8]) -> Reading {
     reader.finish()
 }
 
+/// Reads a whole message that stays at hand: of the digests of what is signed only those are made that its header
+/// states, if it states any. [`crate::judge::judge_at_hand`] makes the others where the signature is over one of them.
+pub fn read_at_hand(bytes: &[u8]) -> Reading {
+    let mut reader = Reader::new();
+    reader.stage = Stage::Header(Block::new(HEADER_BYTES_MAX), Signed::AtHand);
+    reader.push(bytes);
+    let mut reading = reader.finish();
+    let signed = reading.signed.as_ref().and_then(|range| cut(bytes, range));
+    reading.signed_digests = signed.map(|signed| {
+        let mut algorithms = digests::stated(reading.micalg.as_ref());
+        if algorithms.is_empty() {
+            algorithms = digests::usual(None);
+        }
+        SignedDigests::with(&algorithms, signed)
+    });
+    reading
+}
+
+/// How the digests of the signed octets are made.
+#[derive(Clone, Copy)]
+enum Signed {
+    /// While they pass.
+    Passing,
+    /// Afterwards.
+    AtHand,
+}
+
 /// Reads a message that comes in pieces.
 pub struct Reader {
     lines: Lines,
@@ -45,7 +73,7 @@ pub struct Reader {
 
 enum Stage {
     /// In the header block.
-    Header(Block),
+    Header(Block, Signed),
     /// After it.
     Body(Box<Head>, Body),
 }
@@ -64,14 +92,18 @@ enum Body {
 
 impl Body {
     /// What the body is to be read for.
-    fn of(head: &Head, fields: Fields<'_>) -> Body {
+    fn of(head: &Head, fields: Fields<'_>, signed: Signed) -> Body {
         if head.is_too_long {
             return Body::Nothing;
         }
         if head.content_type.value == b"multipart/signed" {
             let boundary = scan::boundary(&head.content_type);
+            let hasher = match signed {
+                Signed::Passing => Some(Hasher::new(&digests::usual(head.micalg.as_ref()))),
+                Signed::AtHand => None,
+            };
             return boundary.map_or(Body::Nothing, |boundary| {
-                Body::Signed(Box::new(Scanner::new(boundary, &head.digests())))
+                Body::Signed(Box::new(Scanner::new(boundary, hasher)))
             });
         }
         let mut capture = Box::new(Capture::default());
@@ -94,7 +126,7 @@ impl Reader {
     pub fn new() -> Self {
         Self {
             lines: Lines::default(),
-            stage: Stage::Header(Block::new(HEADER_BYTES_MAX)),
+            stage: Stage::Header(Block::new(HEADER_BYTES_MAX), Signed::Passing),
             alone: Alone::default(),
             bytes: 0,
         }
@@ -113,7 +145,7 @@ impl Reader {
     pub fn finish(mut self) -> Reading {
         self.lines.finish(&mut self.stage);
         let (head, body) = match self.stage {
-            Stage::Header(block) => (Box::new(Head::of(&block)), Body::Nothing),
+            Stage::Header(block, _) => (Box::new(Head::of(&block)), Body::Nothing),
             Stage::Body(head, body) => (head, body),
         };
         let mut found = Found::default();
@@ -135,7 +167,7 @@ impl Reader {
 impl Stage {
     fn is_done(&self) -> bool {
         match self {
-            Self::Header(_) => false,
+            Self::Header(..) => false,
             Self::Body(_, Body::Nothing) => true,
             Self::Body(_, Body::Signed(scanner)) => scanner.is_done(),
             Self::Body(_, Body::Mail(walker)) => walker.is_done(),
@@ -147,7 +179,7 @@ impl Stage {
 impl Sink for Stage {
     fn takes_runs(&self) -> bool {
         match self {
-            Self::Header(_) => false,
+            Self::Header(..) => false,
             Self::Body(_, Body::Signed(scanner)) => scanner.takes_runs(),
             Self::Body(_, Body::Mail(walker)) => walker.takes_runs(),
             Self::Body(_, Body::Nothing | Body::Evidence(_)) => true,
@@ -156,10 +188,10 @@ impl Sink for Stage {
 
     fn take(&mut self, piece: Piece<'_>) {
         match self {
-            Self::Header(block) => {
+            Self::Header(block, signed) => {
                 if !block.push(piece) {
                     let head = Box::new(Head::of(block));
-                    let body = Body::of(&head, block.fields());
+                    let body = Body::of(&head, block.fields(), *signed);
                     *self = Self::Body(head, body);
                 }
             }

@@ -36,7 +36,8 @@ pub struct Reading {
     pub signed: Option<Range<u64>>,
     /// Where the signature entity is, its headers included.
     pub signature: Option<Range<u64>>,
-    /// Digests of the octets of `signed`: SHA-256, SHA-1, and what `micalg` states.
+    /// Digests of the octets of `signed`: SHA-256, SHA-1, and what `micalg` states; of a message at hand what that
+    /// states only ([`crate::read_at_hand`]).
     pub signed_digests: Option<SignedDigests>,
     /// The octets of `signature`, unless there are more than [`SIGNATURE_BYTES_MAX`].
     pub signature_entity: Option<Vec<u8>>,

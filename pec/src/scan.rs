@@ -20,11 +20,11 @@
 //! 4. Kept: one header block, one daticert body, the text, XML that may be evidence, one signature entity, and
 //!    what `nested` keeps, each within its bound.
 
-use crate::digests::{DigestAlgorithm, Hasher};
+use crate::digests::Hasher;
 use crate::finding::Finding;
 use crate::found::{Part, Scan};
 use crate::header::{Block, Fields};
-use crate::line::Piece;
+use crate::line::{Piece, line_ends};
 use crate::nested::Walker;
 use crate::param::Structured;
 use crate::reading::SIGNATURE_BYTES_MAX;
@@ -41,6 +41,9 @@ pub const TEXT_BYTES_MAX: usize = 64 << 10;
 pub const DELIMITERS_MAX: usize = 1000;
 /// The longest boundary; RFC 2046 allows 70 octets.
 pub const BOUNDARY_BYTES_MAX: usize = 1024;
+
+/// Room for the daticert and the text of nearly every message; a signature takes four times as much.
+const USUAL_BYTES: usize = 2 << 10;
 
 /// The boundary a Content-Type states. Blanks at its end cannot be part of it.
 pub(crate) fn boundary(content_type: &Structured) -> Option<Vec<u8>> {
@@ -93,16 +96,16 @@ pub(crate) struct Scanner {
     line_ends: (bool, bool),
     /// Whether there were octets above 127 outside the original.
     has_eight_bit: bool,
-    /// Of the signed entity, until it ends.
+    /// Of the signed entity, until it ends; none where its octets stay at hand.
     hasher: Option<Hasher>,
     found: Scan,
 }
 
 impl Scanner {
-    /// For a multipart/signed of this boundary, hashed with these algorithms.
-    pub(crate) fn new(boundary: Vec<u8>, digests: &[DigestAlgorithm]) -> Self {
+    /// For a multipart/signed of this boundary.
+    pub(crate) fn new(boundary: Vec<u8>, hasher: Option<Hasher>) -> Self {
         Self {
-            hasher: Some(Hasher::new(digests)),
+            hasher,
             outer: boundary,
             inner: None,
             state: State::Preamble,
@@ -253,7 +256,7 @@ impl Scanner {
                 } else {
                     self.found.signed = Some(self.part_at..end);
                     self.found.signed_digests = self.hasher.take().map(Hasher::finish);
-                    self.found.signature_entity = Some(Vec::new());
+                    self.found.signature_entity = Some(Vec::with_capacity(4 * USUAL_BYTES));
                     self.state = State::Signature;
                 }
             }
@@ -319,7 +322,7 @@ impl Scanner {
             b"application/xml" | b"text/xml" if is_named("daticert.xml") => {
                 let encoding = fields.value("content-transfer-encoding");
                 self.begin_daticert(Part {
-                    body: Vec::new(),
+                    body: Vec::with_capacity(USUAL_BYTES),
                     encoding: Encoding::named(encoding.as_deref()),
                     charset: content_type.parameter("charset"),
                     is_application_xml: content_type.value == b"application/xml",
@@ -335,7 +338,10 @@ impl Scanner {
             }
             kind if self.children == 1 && is_for_people(kind) => {
                 self.found.has_text = true;
-                self.found.text = Some([block.bytes(), b"\n"].concat());
+                let mut text = Vec::with_capacity(USUAL_BYTES);
+                text.extend_from_slice(block.bytes());
+                text.push(b'\n');
+                self.found.text = Some(text);
                 self.state = State::Text;
             }
             _ => {
@@ -431,18 +437,6 @@ impl Scanner {
     fn refuse(&mut self, reason: Reason) {
         self.found.problem.get_or_insert(reason);
     }
-}
-
-/// Whether among these lines is one that ends in LF alone, and one that ends in CR LF.
-fn line_ends(lines: &[u8]) -> (bool, bool) {
-    let (mut bare, mut crlf) = (false, false);
-    for at in memchr::memchr_iter(b'\n', lines) {
-        match at.checked_sub(1).and_then(|at| lines.get(at)) {
-            Some(b'\r') => crlf = true,
-            _ => bare = true,
-        }
-    }
-    (bare, crlf)
 }
 
 /// Whether a first part of this type is the text for the user.

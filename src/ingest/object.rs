@@ -9,7 +9,7 @@ use super::{ClientKey, ContentUpload, INLINE_BYTES_MAX, Ingest, IngestError, Sub
 use ceralacca_formats::canonical::{Integer, Text};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::ObjectRecord;
-use ceralacca_pec::judge::{Explanation, Level, Times, explain, judge};
+use ceralacca_pec::judge::{Explanation, Level, Times, explain, judge, judge_at_hand};
 use ceralacca_pec::{Finding, Reader, Reading, rem};
 
 /// How an object is declared by who submits it.
@@ -71,7 +71,7 @@ impl Ingest {
             upload.write(&bytes)?;
             return upload.finish(client_key);
         }
-        let reading = ceralacca_pec::read(&bytes);
+        let reading = ceralacca_pec::read_at_hand(&bytes);
         let (_, class) = place(&reading, declared);
         let object = self.remarked(&reading, Some(&bytes));
         let content = self.content(class, bytes)?;
@@ -122,7 +122,11 @@ impl Ingest {
         }
         let in_force = self.policy.trust.get();
         let received_ms = i64::try_from(self.policy.clock.wall().get()).ok();
-        let verdict = judge(reading, &in_force.trust, Times { received_ms });
+        let times = Times { received_ms };
+        let verdict = match bytes {
+            Some(bytes) => judge_at_hand(bytes, reading, &in_force.trust, times),
+            None => judge(reading, &in_force.trust, times),
+        };
         (object.received_ms, object.trust) = in_force.named(received_ms);
         object.signature = Some(verdict.level.word().into());
         let grounds = verdict.grounds.iter().map(|ground| ground.code().into());

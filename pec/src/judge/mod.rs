@@ -49,9 +49,9 @@ pub use trust::{Directories, DirectoryAt, Material, Trust, TrustError};
 pub use verdict::{Level, Signer, Times, Verdict};
 pub use verify::{Scheme, SignatureAlgorithm};
 
-use crate::digests::{DigestAlgorithm, SignedDigests};
+use crate::digests::{self, DigestAlgorithm, SignedDigests};
 use crate::header;
-use crate::reading::{Reading, decode_signature};
+use crate::reading::{Reading, cut, decode_signature};
 use ceralacca_formats::canonical::Text;
 use ceralacca_formats::leaf::Kind;
 use certificate::Certificate;
@@ -84,6 +84,24 @@ pub fn judge(reading: &Reading, trust: &Trust, times: Times) -> Verdict {
         return Verdict::of(vec![Ground::SignatureEmpty]);
     }
     judge_cms(&p7s, Some(digests), Some(reading), trust, times)
+}
+
+/// Judges the signature of a message at hand: `bytes` is the whole message that `reading` is of. The verdict is that of
+/// [`judge`] on what [`crate::read`] gives.
+pub fn judge_at_hand(bytes: &[u8], reading: &Reading, trust: &Trust, times: Times) -> Verdict {
+    let verdict = judge(reading, trust, times);
+    let signed = reading.signed.as_ref().and_then(|range| cut(bytes, range));
+    match signed.filter(|_| verdict.has(Ground::DigestNotMade)) {
+        None => verdict,
+        Some(signed) => {
+            let digests = digests::usual(reading.micalg.as_ref());
+            let reading = Reading {
+                signed_digests: Some(SignedDigests::with(&digests, signed)),
+                ..reading.clone()
+            };
+            judge(&reading, trust, times)
+        }
+    }
 }
 
 /// Judges an opaque CMS (`.p7m`), DER or BER, over the content it carries.

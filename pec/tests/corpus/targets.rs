@@ -9,7 +9,9 @@ use ceralacca_pec::judge::{self, Directory, Level, Material, Revocation, Times, 
 use ceralacca_pec::logs::{self, FileDate, Item, LogReader, Summary, p7m};
 use ceralacca_pec::reader::FACTS_BYTES_MAX;
 use ceralacca_pec::reading::SIGNATURE_BYTES_MAX;
-use ceralacca_pec::{DigestAlgorithm, Reader, Reading, Reason, read, rem, transaction};
+use ceralacca_pec::{
+    DigestAlgorithm, Reader, Reading, Reason, read, read_at_hand, rem, transaction,
+};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -35,6 +37,14 @@ pub fn reader(data: &[u8]) {
     let verdict = judge::judge(&reading, &Trust::none(), Times::default());
     assert!(reading.signature.is_some() || verdict.level == Level::Absent);
     assert_ne!(verdict.level, Level::IntegralTrusted, "nobody is trusted");
+    let at_hand = read_at_hand(message);
+    let again = judge::judge_at_hand(message, &at_hand, &Trust::none(), Times::default());
+    same(&verdict, &again);
+    let at_hand = Reading {
+        signed_digests: reading.signed_digests.clone(),
+        ..at_hand
+    };
+    assert_eq!(at_hand, reading, "at hand");
     let _ = judge::explain(message, &reading);
 }
 

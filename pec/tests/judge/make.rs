@@ -4,8 +4,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use ceralacca_pec::judge::{Material, Times, Trust, Verdict, judge};
-use ceralacca_pec::{DigestAlgorithm, Reading, read};
+use ceralacca_pec::judge::{Material, Times, Trust, Verdict, judge, judge_at_hand};
+use ceralacca_pec::{DigestAlgorithm, Reading, read, read_at_hand};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
@@ -383,7 +383,16 @@ impl Mail {
     }
 
     pub fn judge(&self, p7s: &[u8], trust: &Trust) -> Verdict {
-        judge(&self.reading(p7s), trust, Times::default())
+        self.judge_at(p7s, trust, Times::default())
+    }
+
+    /// The verdict, which is the same of the message at hand.
+    fn judge_at(&self, p7s: &[u8], trust: &Trust, times: Times) -> Verdict {
+        let verdict = judge(&self.reading(p7s), trust, times);
+        let bytes = self.bytes(p7s);
+        let at_hand = judge_at_hand(&bytes, &read_at_hand(&bytes), trust, times);
+        assert_eq!(at_hand, verdict);
+        verdict
     }
 }
 
@@ -392,5 +401,5 @@ pub fn judge_received(mail: &Mail, p7s: &[u8], trust: &Trust, received_ms: i64) 
     let times = Times {
         received_ms: Some(received_ms),
     };
-    judge(&mail.reading(p7s), trust, times)
+    mail.judge_at(p7s, trust, times)
 }
