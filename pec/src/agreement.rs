@@ -304,8 +304,16 @@ fn is_subject(found: &str, stated: Option<&Text>) -> bool {
 /// Without white space: folding, tabs and doubled blanks mean nothing.
 fn squeeze(text: &str) -> String {
     let mut squeezed = String::with_capacity(text.len());
-    text.split(char::is_whitespace)
-        .for_each(|word| squeezed.push_str(word));
+    let mut rest = text;
+    // Nearly all blanks are ASCII, and those are found without decoding.
+    while let Some(at) = rest.bytes().position(|c| c <= b' ' || c >= 0x80) {
+        let (word, tail) = rest.split_at(at);
+        squeezed.push_str(word);
+        let mut chars = tail.chars();
+        squeezed.extend(chars.next().filter(|c| !c.is_whitespace()));
+        rest = chars.as_str();
+    }
+    squeezed.push_str(rest);
     squeezed
 }
 
@@ -318,4 +326,18 @@ fn squeezed(octets: &[u8]) -> String {
 
 fn contains(text: &str, part: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_squeezed_has_every_character_but_white_space(text in "[a-z \\t\\r\\n\u{b}\u{1f}\u{85}\u{a0}\u{2003}è€\u{fffd}]{0,60}") {
+            let expected: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+            prop_assert_eq!(squeeze(&text), expected);
+        }
+    }
 }

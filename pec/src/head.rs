@@ -1,13 +1,16 @@
 //! What the header block of a message says of it.
 
 use crate::finding::Finding;
-use crate::header::{Block, Fields};
-use crate::outer::Outer;
+use crate::header::{Block, unfold};
+use crate::outer::{Outer, Seen};
 use crate::param::Structured;
 use ceralacca_formats::canonical::Text;
 
 /// The longest `micalg` that is kept; a longer one is left out.
 const MICALG_BYTES_MAX: usize = 256;
+
+/// The fields of a mailing list (RFC 2369, RFC 2919).
+const LIST_FIELDS: [&[u8]; 3] = [b"list-id", b"list-post", b"list-unsubscribe"];
 
 /// What the header block of the message says.
 pub(crate) struct Head {
@@ -32,12 +35,19 @@ pub(crate) struct Head {
 impl Head {
     /// From the block, complete.
     pub(crate) fn of(block: &Block) -> Self {
-        let fields = block.fields();
-        let has_any = |there: &[Option<_>]| there.iter().any(Option::is_some);
-        let first = fields.first("content-type");
-        let type_repeated = first.as_ref().is_some_and(|(_, repeated)| *repeated);
-        let content_type = Structured::parse(&first.unwrap_or_default().0);
-        let outer = Outer::of(fields);
+        let (mut outer, mut seen) = (Outer::default(), Seen::default());
+        let (mut content_type, mut type_repeated) = (None, false);
+        let (mut is_from_list, mut is_part) = (false, true);
+        for (name, value) in block.fields().iter() {
+            outer.take(name, value, &mut seen);
+            if name.eq_ignore_ascii_case(b"content-type") {
+                type_repeated |= content_type.is_some();
+                content_type.get_or_insert_with(|| unfold(value));
+            }
+            is_from_list |= LIST_FIELDS.iter().any(|of| name.eq_ignore_ascii_case(of));
+            is_part &= is_of_part(name);
+        }
+        let content_type = Structured::parse(&content_type.unwrap_or_default());
         let trasporto = outer.trasporto.as_ref().map(Text::as_bytes);
         let mut findings = Vec::new();
         let is_repeated = outer.has_repeated || type_repeated;
@@ -46,10 +56,10 @@ impl Head {
         findings.extend(too_long.then_some(Finding::MessageIdTooLong));
         Self {
             is_anomaly: trasporto.is_some_and(|value| value.eq_ignore_ascii_case(b"errore")),
-            is_mail: has_any(&fields.values(["from", "message-id", "date", "subject"])),
-            is_pec: has_any(&fields.values(["x-trasporto", "x-ricevuta"])),
-            is_fragment: content_type.value == b"multipart/mixed" && is_part_header(fields),
-            is_from_list: has_any(&fields.values(["list-id", "list-post", "list-unsubscribe"])),
+            is_mail: seen.is_mail(),
+            is_pec: seen.is_pec(),
+            is_fragment: content_type.value == b"multipart/mixed" && is_part,
+            is_from_list,
             is_too_long: block.is_too_long(),
             micalg: content_type
                 .parameter("micalg")
@@ -63,10 +73,10 @@ impl Head {
     }
 }
 
-/// Whether there are only the fields a part of a message has.
-fn is_part_header(fields: Fields<'_>) -> bool {
-    fields.iter().all(|(name, _)| {
-        let name = name.to_ascii_lowercase();
-        name.starts_with(b"content-") || name == b"mime-version"
-    })
+/// Whether this is a field that a part of a message has.
+fn is_of_part(name: &[u8]) -> bool {
+    let content = b"content-";
+    let begins = name.get(..content.len());
+    begins.is_some_and(|begins| begins.eq_ignore_ascii_case(content))
+        || name.eq_ignore_ascii_case(b"mime-version")
 }

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! 1. A block keeps its first octets up to a bound, and says when there were more.
-//! 2. Of a repeated field the first counts, and the repetition is told.
+//! 2. Of a repeated field the first counts.
 //! 3. Unfolding removes line breaks only (RFC 5322 section 2.2.3); values keep every other octet.
 
 use crate::line::Piece;
@@ -84,20 +84,13 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The unfolded, trimmed value of the first field of a name, and whether there are more of that name.
-    pub(crate) fn first(self, name: &str) -> Option<(Cow<'a, [u8]>, bool)> {
-        let mut named = self.named(name);
-        let value = named.next()?;
-        Some((unfold(value), named.next().is_some()))
-    }
-
     /// The folded values of the fields of a name.
     fn named(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_bytes();
         self.whole().filter_map(move |field| value_of(field, name))
     }
 
-    /// The same, without the repetitions.
+    /// The unfolded, trimmed value of the first field of a name.
     pub(crate) fn value(self, name: &str) -> Option<Cow<'a, [u8]>> {
         self.named(name).next().map(unfold)
     }
@@ -105,11 +98,11 @@ impl<'a> Fields<'a> {
     /// The same of several names, in one pass.
     pub(crate) fn values<const N: usize>(self, names: [&str; N]) -> [Option<Cow<'a, [u8]>>; N] {
         let mut found = [const { None }; N];
-        for field in self.whole() {
-            for (slot, name) in found.iter_mut().zip(names) {
-                if slot.is_none() {
-                    *slot = value_of(field, name.as_bytes()).map(unfold);
-                }
+        for (field, value) in self.iter() {
+            let mut named = found.iter_mut().zip(names);
+            let named = named.find(|(_, name)| field.eq_ignore_ascii_case(name.as_bytes()));
+            if let Some((slot, _)) = named.filter(|(slot, _)| slot.is_none()) {
+                *slot = Some(unfold(value));
             }
         }
         found
@@ -186,7 +179,8 @@ pub(crate) fn trim_break(line: &[u8]) -> &[u8] {
 ///
 /// Display names may hold anything, brackets in quotes included; only what is outside quotes and comments counts.
 pub(crate) fn address(value: &[u8]) -> Option<Vec<u8>> {
-    let (mut plain, mut bracketed) = (Vec::new(), None::<Vec<u8>>);
+    let mut plain = Vec::with_capacity(value.len());
+    let mut bracketed = None::<Vec<u8>>;
     let (mut quoted, mut depth) = (false, 0usize);
     let mut octets = value.iter();
     while let Some(&octet) = octets.next() {
@@ -199,7 +193,7 @@ pub(crate) fn address(value: &[u8]) -> Option<Vec<u8>> {
             b'(' => depth += 1,
             b')' => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
-            b'<' => bracketed = Some(Vec::new()),
+            b'<' => bracketed = Some(Vec::with_capacity(octets.len())),
             b'>' if bracketed.is_some() => break,
             b',' if bracketed.is_none() => break,
             _ => bracketed.as_mut().unwrap_or(&mut plain).push(octet),
@@ -257,10 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_a_repeated_field_counts_and_the_repetition_is_told() {
-        let fields = Fields::new(b"A: 1\nB: 3\na: 2\n");
-        assert_eq!(fields.first("a"), Some((Cow::Borrowed(&b"1"[..]), true)));
-        assert_eq!(fields.first("b"), Some((Cow::Borrowed(&b"3"[..]), false)));
+    fn the_first_of_a_repeated_field_counts() {
+        let block = b"A: 1\nB: 3\na: 2\nb:\n";
+        assert_eq!(value(block, "a").unwrap(), "1");
+        let values = Fields::new(block).values(["b", "a", "c"]);
+        let values = values.map(|value| value.map(Cow::into_owned));
+        assert_eq!(values, [Some(b"3".to_vec()), Some(b"1".to_vec()), None]);
     }
 
     #[test]

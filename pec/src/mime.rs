@@ -61,7 +61,7 @@ impl<'a> Part<'a> {
     /// The body, decoded; `None` if it is not in its encoding.
     pub(crate) fn decoded(&self) -> Option<Vec<u8>> {
         let encoding = self.fields.value("content-transfer-encoding");
-        Encoding::named(encoding.as_deref()).decode(self.body.to_vec())
+        Encoding::named(encoding.as_deref()).decode(self.body)
     }
 
     /// The file names it has, as they came: `filename` of the disposition, `name` of the type.

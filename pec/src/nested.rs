@@ -20,6 +20,7 @@ use crate::outer::kept;
 use crate::param::Structured;
 use crate::scan::{PART_HEADER_BYTES_MAX, boundary};
 use ceralacca_formats::canonical::Text;
+use std::borrow::Cow;
 
 /// Fields of the header of an original.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -173,29 +174,46 @@ impl Walker {
             self.found.is_incomplete = true;
         }
         let fields = block.fields();
-        if is_message {
-            self.message(fields);
+        let [content_type, disposition] = match is_message {
+            true => self.message(fields),
+            false => fields.values(["content-type", "content-disposition"]),
         }
-        let [content_type, disposition] = fields
-            .values(["content-type", "content-disposition"])
-            .map(|value| Structured::parse(&value.unwrap_or_default()));
+        .map(|value| Structured::parse(&value.unwrap_or_default()));
         self.part(&content_type, &disposition);
         self.open(&content_type);
     }
 
-    fn message(&mut self, fields: Fields<'_>) {
+    /// Looks at a message by its header; gives its Content-Type and Content-Disposition.
+    fn message<'a>(&mut self, fields: Fields<'a>) -> [Option<Cow<'a, [u8]>>; 2] {
+        let [
+            content_type,
+            disposition,
+            trasporto,
+            ricevuta,
+            message_id,
+            reference,
+            from,
+            subject,
+        ] = fields.values([
+            "content-type",
+            "content-disposition",
+            "x-trasporto",
+            "x-ricevuta",
+            "message-id",
+            "x-riferimento-message-id",
+            "from",
+            "subject",
+        ]);
         if self.parts == 0 && self.found.head.is_none() {
-            let names = ["message-id", "x-riferimento-message-id", "from", "subject"];
-            let [message_id, reference, from, subject] = fields.values(names).map(kept);
             self.found.head = Some(OriginalHead {
-                message_id,
-                reference,
-                from,
-                subject,
+                message_id: kept(message_id),
+                reference: kept(reference),
+                from: kept(from),
+                subject: kept(subject),
             });
         }
-        let marks = fields.values(["x-trasporto", "x-ricevuta"]);
-        self.found.has_pec |= marks.iter().any(Option::is_some);
+        self.found.has_pec |= trasporto.is_some() || ricevuta.is_some();
+        [content_type, disposition]
     }
 
     /// Looks at a part by its header.

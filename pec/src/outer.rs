@@ -1,6 +1,5 @@
 //! The outer header, which nobody signed: what of it is compared with the daticert.
 
-use crate::header::Fields;
 use crate::reader::VALUE_BYTES_MAX;
 use ceralacca_formats::canonical::Text;
 use std::borrow::Cow;
@@ -29,18 +28,30 @@ pub(crate) struct Outer {
     pub has_too_long: bool,
 }
 
-impl Outer {
-    /// From the header block of the message.
-    pub(crate) fn of(fields: Fields<'_>) -> Self {
-        let (mut outer, mut seen) = (Self::default(), 0);
-        for (name, value) in fields.iter() {
-            outer.take(name, value, &mut seen);
-        }
-        outer
+/// Which fields were there, empty ones too: a bit for each, in the order of [`Outer::take`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Seen(u16);
+
+impl Seen {
+    /// `X-Ricevuta`, `X-Trasporto`.
+    const PEC: u16 = 0b11;
+    /// `Message-ID`, `Date`, `From`, `Subject`.
+    const MAIL: u16 = 1 << 6 | 1 << 7 | 1 << 8 | 1 << 12;
+
+    /// Whether there was a field that every message has some of.
+    pub(crate) fn is_mail(self) -> bool {
+        self.0 & Self::MAIL != 0
     }
 
-    /// Takes a field; of a repeated one the first counts. `seen` has a bit for each field that was there.
-    fn take(&mut self, name: &[u8], value: &[u8], seen: &mut u16) {
+    /// Whether there was a field of the PEC system.
+    pub(crate) fn is_pec(self) -> bool {
+        self.0 & Self::PEC != 0
+    }
+}
+
+impl Outer {
+    /// Takes a field of the header block of the message; of a repeated one the first counts.
+    pub(crate) fn take(&mut self, name: &[u8], value: &[u8], Seen(seen): &mut Seen) {
         let is_message_id = name.eq_ignore_ascii_case(b"message-id");
         let slots: [(&str, &mut Option<Text>); 13] = [
             ("x-ricevuta", &mut self.ricevuta),

@@ -23,10 +23,16 @@ impl Structured {
     /// Reads an unfolded header value.
     pub(crate) fn parse(text: &[u8]) -> Self {
         let mut cursor = Cursor(text);
-        let value = cursor.token(b";(").trim_ascii().to_ascii_lowercase();
+        let value = cursor
+            .token(|c| matches!(c, b';' | b'('))
+            .trim_ascii()
+            .to_ascii_lowercase();
         let mut parameters = Vec::new();
         while parameters.len() < PARAMETERS_MAX && cursor.next_parameter() {
-            let name = cursor.token(b"=;(").trim_ascii().to_ascii_lowercase();
+            let name = cursor
+                .token(|c| matches!(c, b'=' | b';' | b'('))
+                .trim_ascii()
+                .to_ascii_lowercase();
             cursor.skip_blanks();
             if cursor.eat(b'=') {
                 cursor.skip_blanks();
@@ -147,9 +153,9 @@ pub(crate) fn decoded(value: &[u8]) -> String {
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
-    /// Everything up to one of the stops, or the end.
-    fn token(&mut self, stops: &[u8]) -> &'a [u8] {
-        let end = self.0.iter().position(|c| stops.contains(c));
+    /// Everything up to a stop, or the end.
+    fn token(&mut self, is_stop: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.0.iter().position(|c| is_stop(*c));
         let (token, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
         self.0 = rest;
         token
@@ -196,7 +202,8 @@ impl<'a> Cursor<'a> {
                 return !self.0.is_empty();
             }
             // Text where none belongs: on to the semicolon, if any.
-            if self.token(b";(").is_empty() && self.0.is_empty() {
+            let stops = |c| matches!(c, b';' | b'(');
+            if self.token(stops).is_empty() && self.0.is_empty() {
                 return false;
             }
         }
@@ -205,24 +212,25 @@ impl<'a> Cursor<'a> {
     /// A quoted string, or everything up to a blank or a semicolon.
     fn value(&mut self) -> Vec<u8> {
         if !self.eat(b'"') {
-            return self.token(b"; \t\r\n").to_vec();
+            let stops = |c| matches!(c, b';' | b' ' | b'\t' | b'\r' | b'\n');
+            return self.token(stops).to_vec();
         }
         let mut out = Vec::new();
-        while let Some((first, rest)) = self.0.split_first() {
-            self.0 = rest;
-            match first {
-                b'"' => break,
-                b'\\' => match rest.split_first() {
-                    Some((escaped, rest)) => {
-                        out.push(*escaped);
-                        self.0 = rest;
-                    }
-                    None => break,
-                },
-                octet => out.push(*octet),
+        loop {
+            out.extend_from_slice(self.token(|c| matches!(c, b'"' | b'\\')));
+            match self.0 {
+                [b'\\', escaped, rest @ ..] => {
+                    out.push(*escaped);
+                    self.0 = rest;
+                }
+                // The closing quote, or a value that ends without one.
+                [_, rest @ ..] => {
+                    self.0 = rest;
+                    return out;
+                }
+                [] => return out,
             }
         }
-        out
     }
 }
 

@@ -75,6 +75,12 @@ impl Reading {
         facts.or_else(|| is_understood.then(of_evidence).flatten())
     }
 
+    /// The same, where nothing else of the reading is wanted any more.
+    pub fn into_trace(mut self) -> Option<TraceRecord> {
+        let facts = self.facts.take();
+        facts.or_else(|| self.trace())
+    }
+
     /// Whether this is a brief delivery receipt: its original has hashes in the place of attachments
     /// ([`crate::brief::Brief::of_message`]).
     pub fn is_brief(&self) -> bool {
@@ -108,7 +114,7 @@ impl Reading {
 pub(crate) fn decode_signature(entity: &[u8]) -> Option<Vec<u8>> {
     let (fields, body) = split_entity(entity);
     let encoding = fields.value("content-transfer-encoding");
-    Encoding::named(encoding.as_deref()).decode(body.to_vec())
+    Encoding::named(encoding.as_deref()).decode(body)
 }
 
 pub(crate) fn cut<'a>(bytes: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {

@@ -7,6 +7,7 @@ use crate::header::{lines, trim_break};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::borrow::Cow;
 
 /// Base64 as mail has it: padding may be missing, and bits after the last octet are not looked at.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -44,23 +45,24 @@ impl Encoding {
     }
 
     /// The decoded body; `None` if it is not in this encoding.
-    pub(crate) fn decode(self, body: Vec<u8>) -> Option<Vec<u8>> {
+    pub(crate) fn decode<'a>(self, body: impl Into<Cow<'a, [u8]>>) -> Option<Vec<u8>> {
+        let body = body.into();
         match self {
-            Self::Identity => Some(body),
-            Self::Base64 => decode_base64(body),
+            Self::Identity => Some(body.into_owned()),
+            Self::Base64 => decode_base64(&body),
             Self::QuotedPrintable => decode_quoted_printable(&body),
             Self::Unknown => None,
         }
     }
 }
 
-fn decode_base64(mut body: Vec<u8>) -> Option<Vec<u8>> {
+fn decode_base64(body: &[u8]) -> Option<Vec<u8>> {
     let mut joined = Vec::with_capacity(body.len());
-    lines(&body).for_each(|line| joined.extend_from_slice(trim_break(line)));
+    lines(body).for_each(|line| joined.extend_from_slice(trim_break(line)));
     // There may be other white space than line breaks.
     BASE64.decode(&joined).ok().or_else(|| {
-        body.retain(|c| !c.is_ascii_whitespace());
-        BASE64.decode(&body).ok()
+        let squeezed = body.iter().filter(|c| !c.is_ascii_whitespace());
+        BASE64.decode(squeezed.copied().collect::<Vec<_>>()).ok()
     })
 }
 
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     fn decode(encoding: &str, body: &str) -> Option<String> {
-        let body = Encoding::named(Some(encoding.as_bytes())).decode(body.as_bytes().to_vec())?;
+        let body = Encoding::named(Some(encoding.as_bytes())).decode(body.as_bytes())?;
         Some(String::from_utf8(body).unwrap())
     }
 

@@ -154,9 +154,8 @@ impl Ingest {
         client_key: Option<ClientKey>,
     ) -> Submission {
         let (kind, class) = place(&reading, declared);
-        let facts = reading
-            .trace()
-            .map(|facts| (self.policy.trace_class, facts));
+        let facts = reading.into_trace();
+        let facts = facts.map(|facts| (self.policy.trace_class, facts));
         Submission::object(kind, class, object, content, facts, client_key)
     }
 }

@@ -168,7 +168,7 @@ fn digest(part: Node<'_, '_>, findings: &mut Vec<Finding>) -> Option<PartDigest>
             _ => {}
         }
     }
-    digest.value = Encoding::Base64.decode(found?.as_bytes().to_vec());
+    digest.value = Encoding::Base64.decode(found?.as_bytes());
     if digest.value.is_none() {
         findings.push(Finding::DigestMalformed);
     }
