@@ -9,6 +9,8 @@ use std::borrow::Cow;
 pub(crate) const CERTIFICATE_BYTES_MAX: usize = 64 << 10;
 /// The most extensions, and the most names in one of them.
 const ITEMS_MAX: usize = 256;
+/// As many extensions as a certificate usually has, and more.
+const EXTENSIONS: usize = 12;
 
 /// 2.5.29: the extensions of X.509.
 const OID_EXTENSION: &[u8] = &[0x55, 0x1d];
@@ -203,10 +205,13 @@ impl<'a> Extensions<'a> {
         })
     }
 
-    fn read(values: Values<'a>) -> Option<Self> {
-        let (mut found, mut seen) = (Self::default(), Vec::new());
-        for value in values.rest(ITEMS_MAX)? {
-            let mut inside = value.inside();
+    fn read(mut values: Values<'a>) -> Option<Self> {
+        let (mut found, mut seen) = (Self::default(), Vec::with_capacity(EXTENSIONS));
+        while !values.is_empty() {
+            if seen.len() == ITEMS_MAX {
+                return None;
+            }
+            let mut inside = values.next()?.inside();
             let oid = inside.expect(ber::OID)?.content;
             // RFC 5280 section 4.2: one of each. Of two, no one can say which counts.
             if seen.contains(&oid) {

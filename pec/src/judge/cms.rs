@@ -68,6 +68,8 @@ pub(crate) struct SignedData<'a> {
     /// The content, where it is not detached.
     pub content: Option<Cow<'a, [u8]>>,
     pub certificates: Vec<&'a [u8]>,
+    /// The octets that `certificates` stand in, and nothing but other choices beside them; empty where there are none.
+    pub certificate_set: &'a [u8],
     pub crls: Vec<&'a [u8]>,
     /// The signers, or why they were not read.
     pub signers: Result<Vec<SignerInfo<'a>>, Ground>,
@@ -127,6 +129,7 @@ impl<'a> SignedData<'a> {
             Some(wrapped) => Some(wrapped.inside().next()?.octets(ber::OCTET_STRING)?),
         };
         let certificates = inside.optional(ber::CONTEXT_0);
+        let certificate_set = certificates.map_or(&[][..], |set| set.content);
         let crls = inside.optional(ber::CONTEXT_1);
         let sequences = |set: Option<Value<'a>>, max| match set {
             None => Ok(Vec::new()),
@@ -147,6 +150,7 @@ impl<'a> SignedData<'a> {
             content_type,
             content,
             certificates,
+            certificate_set,
             crls,
             signers,
         }))

@@ -11,8 +11,6 @@ use super::ground::Ground;
 use super::path::Search;
 use super::sha256;
 use super::trust::{Held, Trust};
-use crate::digests::DigestAlgorithm;
-use aws_lc_rs::digest::Context;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +23,7 @@ pub(crate) struct Known(Mutex<HashMap<Question, Arc<Answer>>>);
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Question {
-    /// SHA-256 of the certificates that came along.
+    /// SHA-256 of what the certificates that came along were read from.
     own: Vec<u8>,
     /// SHA-256 of the signer's.
     signer: Vec<u8>,
@@ -75,16 +73,12 @@ pub(crate) struct Chains<'a> {
 }
 
 impl<'a> Chains<'a> {
-    pub(crate) fn new(trust: &'a Trust, own: &'a [Certificate<'a>]) -> Self {
-        let mut context = Context::new(DigestAlgorithm::Sha256.algorithm());
-        for certificate in own {
-            context.update(&(certificate.der.len() as u64).to_be_bytes());
-            context.update(certificate.der);
-        }
+    /// `set` has the octets that `own` were read from.
+    pub(crate) fn new(trust: &'a Trust, own: &'a [Certificate<'a>], set: &[u8]) -> Self {
         Self {
             trust,
             own,
-            own_sha256: context.finish().as_ref().to_vec(),
+            own_sha256: trust.memo.sha256(set),
         }
     }
 

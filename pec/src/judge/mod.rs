@@ -33,6 +33,7 @@ pub mod ground;
 mod known;
 pub mod ocsp;
 pub mod path;
+mod remembered;
 pub mod revocation;
 pub(crate) mod said;
 pub(crate) mod time;
@@ -150,7 +151,7 @@ fn judge_cms(
         digest: claim.digest,
         signature: claim.signature,
         signing_ms: claim.signing_ms,
-        signer: claim.certificate.as_ref().map(Signer::of),
+        signer: claim.certificate.as_ref().map(|c| trust.memo.signer(c)),
         judged_ms: claim.signing_ms.or(event_ms).or(times.received_ms),
         ..Verdict::of(Vec::new())
     };
@@ -163,7 +164,7 @@ fn judge_cms(
         let standing = Standing {
             trust,
             own: &own,
-            chains: Chains::new(trust, &own),
+            chains: Chains::new(trust, &own, data.certificate_set),
             crls: &crls,
             signer: certificate,
             times,

@@ -10,6 +10,7 @@
 
 use super::ber::{self, Value};
 use super::certificate::{CRL_SIGNING, Certificate};
+use super::sha256;
 use super::time::instant;
 use super::trust::Memo;
 use super::verify::AlgorithmId;
@@ -42,6 +43,8 @@ pub enum Revocation {
 pub(crate) struct Crl {
     issuer: Vec<u8>,
     tbs: Vec<u8>,
+    /// Made once: a list has megabytes, and every message asks whether it counts.
+    tbs_sha256: Vec<u8>,
     algorithm: Vec<u8>,
     signature: Vec<u8>,
     made_ms: i64,
@@ -82,6 +85,7 @@ impl Crl {
         Some(Self {
             issuer: issuer.to_vec(),
             tbs: tbs.whole.to_vec(),
+            tbs_sha256: sha256(tbs.whole),
             algorithm: algorithm.whole.to_vec(),
             signature: signature.to_vec(),
             made_ms,
@@ -105,7 +109,8 @@ impl Crl {
         self.issuer == issuer.subject.whole
             && may_sign
             && algorithm.is_some_and(|algorithm| {
-                memo.verify(issuer, &algorithm, &self.tbs, &self.signature)
+                let tbs = (self.tbs.as_slice(), self.tbs_sha256.as_slice());
+                memo.verify_digested(issuer, &algorithm, tbs, &self.signature)
                     .is_ok()
             })
     }

@@ -4,7 +4,9 @@ use super::certificate::{CERTIFICATE_BYTES_MAX, Certificate};
 use super::directory::Directory;
 use super::known::{Known, edges};
 use super::ocsp::Response;
+use super::remembered::Remembered;
 use super::revocation::{CRL_BYTES_MAX, Crl};
+use super::verdict::Signer;
 use super::verify::{AlgorithmId, Failure, PublicKey, SignatureAlgorithm, verify_with};
 use crate::digests::DigestAlgorithm;
 use aws_lc_rs::signature::ParsedPublicKey;
@@ -224,11 +226,13 @@ pub(crate) fn with_subject<'t>(
 /// The signatures of certificates and CRLs that verified before: thousands of messages share a few certificates.
 ///
 /// It changes the cost of an answer, never the answer: what is remembered is the digest of key, algorithm,
-/// octets and signature together. So are the keys of signers, as the library has them.
+/// octets and signature together. So are the keys of signers, as the library has them, and what their certificates say.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
     verified: Mutex<HashSet<[u8; 32]>>,
     keys: Mutex<HashMap<Vec<u8>, Arc<ParsedPublicKey>>>,
+    signers: Remembered<Signer>,
+    digests: Remembered<Vec<u8>>,
 }
 
 /// The most signatures remembered; then it begins anew.
@@ -247,9 +251,21 @@ impl Memo {
         octets: &[u8],
         signature: &[u8],
     ) -> Result<(), Failure> {
+        let octets = (octets, &*super::sha256(octets));
+        self.verify_digested(issuer, algorithm, octets, signature)
+    }
+
+    /// The same of octets whose SHA-256 is known.
+    pub(crate) fn verify_digested(
+        &self,
+        issuer: &Certificate<'_>,
+        algorithm: &AlgorithmId<'_>,
+        (octets, sha256): (&[u8], &[u8]),
+        signature: &[u8],
+    ) -> Result<(), Failure> {
         let algorithm = algorithm.signature(None).ok_or(Failure::Unsupported)?;
         self.remember(
-            &[&algorithm.id(), issuer.key_info.whole, octets, signature],
+            &[&algorithm.id(), issuer.key_info.whole, sha256, signature],
             || {
                 let digest = algorithm.digest.of(octets);
                 issuer.key.verify(algorithm, digest.as_ref(), signature)
@@ -285,6 +301,16 @@ impl Memo {
             }
         };
         verify_with(&key, algorithm, digest, signature)
+    }
+
+    /// Who signed, as its certificate says.
+    pub(crate) fn signer(&self, certificate: &Certificate<'_>) -> Signer {
+        self.signers.of(certificate.der, || Signer::of(certificate))
+    }
+
+    /// SHA-256 of octets that come again.
+    pub(crate) fn sha256(&self, octets: &[u8]) -> Vec<u8> {
+        self.digests.of(octets, || super::sha256(octets))
     }
 
     /// Carries out a verification of these parts, unless it succeeded before.
