@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! 1. One closing at a time in a process; recording goes on beside it.
-//! 2. What fails is tried again, ever less often up to [`PAUSE_MAX`]; from [`ALARM_MS`] after the end of an interval on,
+//! 2. What fails is tried again, ever less often up to five minutes; from [`ALARM_MS`] after the end of an interval on,
 //!    half of what the law allows, it is an alarm each time.
 //! 3. What an erasure left to be done is done, at the start and now and then.
 //! 4. Cuts that wait for proven time go on when an authority confirms the wall clock.

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! 1. What is due is renewed at the next look: at the start, then a day after the last that went well.
-//! 2. What fails is tried again, ever less often up to [`PAUSE_MAX`], and told each time; it is an alarm once something
+//! 2. What fails is tried again, ever less often up to an hour, and told each time; it is an alarm once something
 //!    ended, or after [`ALARM_MS`].
 //! 3. Evidence that is due and waits for the table of algorithms, or for an authority whose tokens last, is an alarm at
 //!    each look.
