@@ -74,6 +74,7 @@ impl Under<'_> {
         before: Option<LeafIndex>,
     ) -> Result<Closing, SealError> {
         if let Some(bytes) = self.folder.read(CLOSING, SMALL_BYTES_MAX)? {
+            self.folder.remove(SCANNED)?;
             return closing_of(&bytes);
         }
         self.step("checkpoint")?;
@@ -119,7 +120,6 @@ impl Under<'_> {
         self.step("evidence stamp")?;
         let record = evidence::write_record(&scan, self.folder, &tree_root, &package, stamper)?;
         self.step("catalogue")?;
-        self.folder.remove(SCANNED)?;
         let files = self.files(&scanned.files)?;
         let catalogue = Catalogue::new(self.origin.clone(), self.span.id, files);
         let catalogue = self.folder.write(CATALOGUE, &catalogue.to_bytes())?;
@@ -139,8 +139,12 @@ impl Under<'_> {
             trust: self.trust.set,
             contents: scanned.contents,
         };
+        self.step("closing")?;
         let metadata = Metadata::Custody(CustodyRecord::IntervalClosed(Box::new(closing.clone())));
         self.folder.write(CLOSING, &metadata.to_bytes())?;
+        // Not before: without it all records would be read again, into files that the index does not know.
+        self.step("scanned")?;
+        self.folder.remove(SCANNED)?;
         Ok(closing)
     }
 

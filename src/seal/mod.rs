@@ -189,7 +189,7 @@ impl Probe {
     }
 
     /// The steps, in order.
-    pub const STEPS: [&'static str; 11] = [
+    pub const STEPS: [&'static str; 13] = [
         "checkpoint",
         "checkpoint stamp",
         "tree",
@@ -199,6 +199,8 @@ impl Probe {
         "evidence tree",
         "evidence stamp",
         "catalogue",
+        "closing",
+        "scanned",
         "rename",
         "leaf",
     ];

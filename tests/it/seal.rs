@@ -170,7 +170,7 @@ fn a_closing_that_ends_before_any_step_goes_on_to_the_same_end() {
         let asked = sealing.tsa.given.load(Ordering::SeqCst) - given;
         let at = Probe::STEPS.iter().position(|s| *s == step).unwrap();
         // What was stamped before the end is not stamped again.
-        let expected = [6, 6, 5, 5, 5, 2, 1, 1, 0, 0, 0][at];
+        let expected = [6, 6, 5, 5, 5, 2, 1, 1, 0, 0, 0, 0, 0][at];
         assert_eq!(asked, expected, "{step}");
         let out = tempfile::tempdir().unwrap();
         hand_out(&log, closed[0], out.path());
