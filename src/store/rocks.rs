@@ -11,6 +11,7 @@
 mod inspect;
 mod manifest;
 mod purge;
+mod unfinished;
 
 use super::cf::Family;
 use super::{
@@ -88,19 +89,38 @@ pub enum Mode {
 impl RocksStore {
     /// Opens the store in `directory`.
     pub fn open(directory: &Path, mode: Mode) -> Result<Self, StoreError> {
+        if mode == Mode::Write {
+            unfinished::sweep(directory)?;
+        }
+        let store = Self::open_with(directory, mode, &database_options(mode), false)?;
+        if mode == Mode::Write {
+            store.sweep_runs()?;
+            manifest::sweep(&store)?;
+        }
+        Ok(store)
+    }
+
+    /// Opens it; `quiet` is without compactions of its own accord.
+    fn open_with(
+        directory: &Path,
+        mode: Mode,
+        options: &Options,
+        quiet: bool,
+    ) -> Result<Self, StoreError> {
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-        let options = database_options(mode);
         let families = Family::ALL
             .iter()
             .map(|family| {
-                ColumnFamilyDescriptor::new(family.name(), family_options(*family, &cache))
+                let mut options = family_options(*family, &cache);
+                options.set_disable_auto_compactions(quiet);
+                ColumnFamilyDescriptor::new(family.name(), options)
             })
             .collect::<Vec<_>>();
         let opened = match mode {
-            Mode::Read => DB::open_cf_descriptors_read_only(&options, directory, families, false),
-            _ => DB::open_cf_descriptors(&options, directory, families),
+            Mode::Read => DB::open_cf_descriptors_read_only(options, directory, families, false),
+            _ => DB::open_cf_descriptors(options, directory, families),
         };
-        let store = Self {
+        Ok(Self {
             db: opened.map_err(|error| explain(&error, directory))?,
             directory: directory.to_owned(),
             run_options: Family::ALL
@@ -109,12 +129,7 @@ impl RocksStore {
                 .collect(),
             stopped: AtomicBool::new(false),
             runs: AtomicU64::new(0),
-        };
-        if mode == Mode::Write {
-            store.sweep_runs()?;
-            manifest::sweep(&store)?;
-        }
-        Ok(store)
+        })
     }
 
     fn family(&self, family: Family) -> Result<Arc<BoundColumnFamily<'_>>, StoreError> {

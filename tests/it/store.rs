@@ -268,6 +268,58 @@ fn a_key_of_a_table_that_is_gone_goes_from_the_manifest_while_the_store_is_in_us
     assert_eq!(store.read::<Dictionaries>(&5).unwrap().unwrap(), b"five");
 }
 
+/// What a process was writing when it was killed is in no MANIFEST, and the engine keeps it.
+#[test]
+fn files_that_no_manifest_names_are_removed_and_those_it_names_are_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let store = RocksStore::open(&path, Mode::Create).unwrap();
+    let upload = UploadKey {
+        interval: IntervalId::new(1),
+        class: Class::Content,
+        nonce: RecordNonce::from_bytes([9; 16]),
+    };
+    let key = ChunkKey { upload, part: 1 };
+    let part = |octet: u8| ContentPart {
+        dictionary: 0,
+        ciphertext: vec![octet; 100_000],
+    };
+    let mut batch = Batch::new();
+    batch.put::<Chunks>(&key, &part(1));
+    store.commit(&batch).unwrap();
+    store.shed_log().unwrap();
+    drop(store);
+    let blob = |path: &Path| {
+        let files = std::fs::read_dir(path)
+            .unwrap()
+            .map(|file| file.unwrap().path());
+        let mut blobs = files.filter(|file| file.extension() == Some("blob".as_ref()));
+        blobs.next().unwrap()
+    };
+    let named = blob(&path);
+    // One that was finished, and two that were not, of numbers that are still to be given.
+    let octets = std::fs::read(&named).unwrap();
+    let finished = path.join("000150.blob");
+    std::fs::write(&finished, &octets).unwrap();
+    let cut_off = ["000151.blob", "000152.blob"].map(|name| path.join(name));
+    std::fs::write(&cut_off[0], &octets[..octets.len() - 1]).unwrap();
+    std::fs::write(&cut_off[1], b"short").unwrap();
+    // Of the one that is named the footer is damaged: that is not for this to mend.
+    let mut damaged = octets.clone();
+    let at = damaged.len() - 32;
+    damaged[at] ^= 1;
+    std::fs::write(&named, &damaged).unwrap();
+    let store = RocksStore::open(&path, Mode::Write).unwrap();
+    assert_eq!(cut_off.each_ref().map(|file| file.exists()), [false; 2]);
+    store.shed_manifest().unwrap();
+    assert!(!finished.exists());
+    drop(store);
+    assert_eq!(std::fs::read(&named).unwrap(), damaged);
+    std::fs::write(&named, &octets).unwrap();
+    let store = RocksStore::open(&path, Mode::Write).unwrap();
+    assert_eq!(store.read::<Chunks>(&key).unwrap().unwrap(), part(1));
+}
+
 /// Octets of the files whose names begin so.
 fn is_named(directory: &Path, begins: &str) -> u64 {
     let files = std::fs::read_dir(directory).unwrap().map(Result::unwrap);

@@ -1,8 +1,11 @@
-//! A new MANIFEST, while the store is in use.
+//! A new MANIFEST, and no file that it does not name, while the store is in use.
 //!
 //! The MANIFEST keeps the first and the last key of every table that ever was, until the engine begins another: at a
 //! start, or when it has grown to a multiple of what it must say. The engine has no call for that; so tables with long
 //! keys, of zeros, are put beside the families, where nobody reads, and removed at once, until it has grown so.
+//!
+//! What a process that was killed was writing is in no MANIFEST; the engine keeps such a file as long as its number is
+//! still to be given, and looks for it only when deletions of files are allowed anew. So numbers are used up beyond it.
 //!
 //! # Invariants
 //! 1. No row of a family is touched; what a crash leaves of such a table is removed at the next start.
@@ -32,15 +35,52 @@ pub(super) fn renew(store: &RocksStore) -> Result<(), StoreError> {
     // A table stands in it with its first key and its last.
     let key = bytes.max(MANIFEST_BYTES_MAX as u64) / PART / 2;
     let key = vec![0; usize::try_from(key).unwrap_or(MANIFEST_BYTES_MAX)];
+    let used = highest(store).map_err(failed)?;
     for _ in 0..TABLES_MAX {
         put(store, &key)?;
+        let is_beyond = number_of_put(store)? > used;
         sweep(store)?;
-        if !before.try_exists().map_err(failed)? {
-            return Ok(());
+        if is_beyond && !before.try_exists().map_err(failed)? {
+            return sweep_files(store);
         }
     }
     let text = "the MANIFEST of before is still there";
     Err(failed(io::Error::other(text)))
+}
+
+/// Has the engine look for files of its own that it does not know, and remove them.
+fn sweep_files(store: &RocksStore) -> Result<(), StoreError> {
+    let explain = |error: rocksdb::Error| store.explain(&error);
+    store.db.disable_file_deletions().map_err(explain)?;
+    store.db.enable_file_deletions().map_err(explain)
+}
+
+/// The highest number among the files of the engine.
+fn highest(store: &RocksStore) -> io::Result<u64> {
+    let mut highest = 0;
+    for entry in std::fs::read_dir(&store.directory)? {
+        let number = entry?.file_name().to_str().and_then(number_in);
+        highest = highest.max(number.unwrap_or(0));
+    }
+    Ok(highest)
+}
+
+/// The number of the table that was just put beside the families.
+fn number_of_put(store: &RocksStore) -> Result<u64, StoreError> {
+    let files = store.db.live_files();
+    let files = files.map_err(|error| store.explain(&error))?;
+    let put = files
+        .iter()
+        .filter(|file| file.column_family_name == rocksdb::DEFAULT_COLUMN_FAMILY_NAME);
+    let numbers = put.filter_map(|file| number_in(&file.name));
+    Ok(numbers.max().unwrap_or(0))
+}
+
+/// The number in a name such as `000012.sst`, `000013.blob`, `MANIFEST-000014`.
+fn number_in(name: &str) -> Option<u64> {
+    let name = name.trim_start_matches('/');
+    let name = name.strip_prefix("MANIFEST-").unwrap_or(name);
+    name.split('.').next()?.parse().ok()
 }
 
 fn put(store: &RocksStore, key: &[u8]) -> Result<(), StoreError> {
