@@ -38,8 +38,9 @@ pub struct Arguments {
 
 const HELP: &str = "\
 A service does the same by itself once a day. Each log is opened as the service opens it, which is on record as its
-taking over; with --dry-run it is opened for reading only, and nothing of it is changed. Status 0: nothing is due, or all that was is renewed; 1: something is due, after --dry-run or because it
-cannot be renewed before the table of algorithms is brought up to date.
+taking over; with --dry-run it is opened for reading only, and nothing of it is changed. Status 0: nothing is due, or
+all that was is renewed; 1: something is due, after --dry-run or because it cannot be renewed before the table of
+algorithms is brought up to date.
 
 --json: for each log log, planned (interval_ms, due, urgency, by_ms, english, italian) as it is after the renewals, and
 renewed (leaf, kind, first_ms, last_ms, packages, token).";

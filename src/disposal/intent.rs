@@ -15,7 +15,7 @@ use super::{DisposalError, Disposer, unit_id};
 use crate::access::{self, Permit};
 use crate::holds;
 use crate::keyring::Keyring;
-use crate::record::open::{self, Opened};
+use crate::record::open::{self, Opened, RecordError};
 use crate::record::prepare::{Draft, DraftContent};
 use crate::seal::Authorities;
 use crate::sequencer::{Moment, Span};
@@ -117,7 +117,10 @@ impl<'a> View<'a> {
             Kind::Approval,
         );
         let detail = match detail {
-            Err(DisposalError::NoIntent(_)) => return Ok(None),
+            // Who acted goes with the traces of that day: an approval of so long ago counts no more.
+            Err(
+                DisposalError::NoIntent(_) | DisposalError::Record(RecordError::Disposed { .. }),
+            ) => return Ok(None),
             other => other?.metadata()?,
         };
         let Metadata::ActDetail(detail) = detail else {

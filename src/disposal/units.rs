@@ -16,7 +16,7 @@ use crate::store::cf::leaf::Leaves;
 use crate::store::{KeyRange, Order, Rows};
 use ceralacca_formats::closing::ClosedClass;
 use ceralacca_formats::disposal::DisposalUnit;
-use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
+use ceralacca_formats::id::{INTEGER_MAX, IntervalId, LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::Class;
 use ceralacca_retention::{
     self as retention, Candidate, Closing, HoldSet, IndexRange, IndexRanges, ProvenTime, Start,
@@ -270,7 +270,7 @@ impl Disposer {
         let (whole, named) = match &erased {
             None => (whole, Some(named)),
             Some(erased) => (
-                whole.difference(erased).unwrap_or(whole),
+                whole.difference(erased).map_or_else(none_left, Ok)?,
                 named.difference(erased),
             ),
         };
@@ -290,8 +290,8 @@ impl Disposer {
             Some(own) if own.count() + gone >= u128::from(records) => own,
             _ => match others {
                 None => whole,
-                // The class has records beside those, so something is left.
-                Some(others) => whole.difference(&others).unwrap_or(whole),
+                // The class has records beside those, so something is left, unless it was erased.
+                Some(others) => whole.difference(&others).map_or_else(none_left, Ok)?,
             },
         })
     }
@@ -464,6 +464,14 @@ impl Disposer {
         let chosen = chosen.filter_map(|unit| all.get(&unit.id()).map(|(unit, _)| *unit));
         Ok(chosen.collect())
     }
+}
+
+/// The leaf by which a unit is judged whose records were all erased: no log reaches it, so no hold names it.
+fn none_left() -> Result<IndexRanges, DisposalError> {
+    let beyond = retention::LeafIndex::new(INTEGER_MAX);
+    let beyond = IndexRange::new(beyond, beyond);
+    let beyond = beyond.map_err(|_| DisposalError::Corrupt("a leaf beyond the log"))?;
+    Ok(IndexRanges::from(beyond))
 }
 
 fn candidate_zero() -> Result<ProvenTime, DisposalError> {

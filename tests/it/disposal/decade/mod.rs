@@ -4,7 +4,7 @@
 //! hold, everything gone that a completed disposal ought to have taken, the rest there to the last octet.
 //!
 //! Ten years are 3653 closed intervals. As many decades are lived as `CERALACCA_DECADES` says, each of as many days as
-//! `CERALACCA_DECADE_DAYS`.
+//! `CERALACCA_DECADE_DAYS`, from the seed `CERALACCA_DECADE_FIRST` on.
 
 #[path = "../../../../retention/tests/simulation/calendar.rs"]
 mod calendar;
@@ -251,8 +251,9 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn over_the_years_nothing_goes_early_or_under_hold_and_everything_goes_that_is_due() {
     let seeds = number("CERALACCA_DECADES", SEEDS);
     let days = number("CERALACCA_DECADE_DAYS", DAYS);
+    let first = number("CERALACCA_DECADE_FIRST", 0);
     let lived: Vec<Tally> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..seeds)
+        let threads: Vec<_> = (first..first + seeds)
             .map(|seed| {
                 let thread = std::thread::Builder::new().name(format!("seed {seed}"));
                 let work = move || {

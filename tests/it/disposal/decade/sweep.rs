@@ -4,6 +4,7 @@ use super::*;
 use ceralacca::audit::ReadError;
 use ceralacca::record::open::RecordError;
 use ceralacca_formats::proof::ProofFile;
+use ceralacca_retention::Refusal;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
@@ -154,14 +155,33 @@ impl Decade {
                     self.answer();
                     self.log().disposer().ask_again();
                 }
+                // A hold kept it open until who approved it was disposed of: it is given up, and intended anew.
+                Err(DisposalError::Refused(Refusal::NotOnRecord { .. })) => self.give_up_old(),
                 // What is left of the intent is under hold.
                 Err(DisposalError::Refused(why)) => {
                     let said = format!("{why:?}");
                     assert!(said.contains("Held"), "{said}");
                     break;
                 }
-                Err(other) => panic!("{other:?}"),
+                Err(other) => panic!("{other:?}, {:?}", self.log().disposer().look()),
             }
+        }
+    }
+
+    /// Gives up what was approved more than thirty months ago.
+    fn give_up_old(&mut self) {
+        let intents = self.log().disposer().intents(None, 10_000).unwrap();
+        let state = self.log().reader().published();
+        let old = intents.iter().filter(|known| {
+            let leaf = self.log().reader().leaf(&state, known.intent).unwrap();
+            let is_open = matches!(known.stage, ceralacca::disposal::IntentStage::InGrace(_));
+            is_open && leaf.time.get() + 30 * 30 * DAY_MS < self.truth.now()
+        });
+        let old: Vec<_> = old.map(|known| known.intent).collect();
+        assert!(!old.is_empty());
+        for intent in old {
+            let withdraw = super::permit::<access::Withdraw>("bruno", Role::Approver);
+            self.log().disposer().withdraw(&withdraw, intent).unwrap();
         }
     }
 
