@@ -152,7 +152,18 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The units that open intents name.
+    /// Whether all that approved an intent are on record.
+    fn is_on_record(&self, row: &IntentRow) -> Result<bool, DisposalError> {
+        for leaf in &row.approvals {
+            if self.approval(*leaf)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The units that open intents name. One whose approvals are no longer on record is as none: its units are intended
+    /// anew.
     pub(super) fn intended(&self) -> Result<BTreeMap<DisposalUnit, LeafIndex>, DisposalError> {
         let range = KeyRange::prefix(DisposalKey::INTENTS);
         let mut intended = BTreeMap::new();
@@ -160,7 +171,7 @@ impl<'a> View<'a> {
             let (DisposalKey::Intent(leaf), DisposalRow::Intent(row)) = row? else {
                 continue;
             };
-            if row.state == IntentState::Open {
+            if row.state == IntentState::Open && self.is_on_record(&row)? {
                 let units = self.intent(leaf)?.says.units;
                 intended.extend(units.into_iter().map(|unit| (unit.unit, leaf)));
             }
@@ -193,7 +204,8 @@ pub(super) fn ruled(logged: &Logged) -> Result<Intent, DisposalError> {
 }
 
 impl Disposer {
-    /// The units that open intents name.
+    /// The units that open intents name. One whose approvals are no longer on record is as none: its units are intended
+    /// anew.
     pub(super) fn intended(&self) -> Result<BTreeMap<DisposalUnit, LeafIndex>, DisposalError> {
         self.with_view(|view| view.intended())
     }

@@ -155,9 +155,9 @@ impl Decade {
                     self.answer();
                     self.log().disposer().ask_again();
                 }
-                // A hold kept it open until who approved it was disposed of: it is given up, and intended anew.
-                Err(DisposalError::Refused(Refusal::NotOnRecord { .. })) => self.give_up_old(),
-                // What is left of the intent is under hold.
+                // What is left of intents is under hold; or a hold kept one open until who approved it was disposed of, and
+                // its units are intended anew.
+                Err(DisposalError::Refused(Refusal::NotOnRecord { .. })) => break,
                 Err(DisposalError::Refused(why)) => {
                     let said = format!("{why:?}");
                     assert!(said.contains("Held"), "{said}");
@@ -165,23 +165,6 @@ impl Decade {
                 }
                 Err(other) => panic!("{other:?}, {:?}", self.log().disposer().look()),
             }
-        }
-    }
-
-    /// Gives up what was approved more than thirty months ago.
-    fn give_up_old(&mut self) {
-        let intents = self.log().disposer().intents(None, 10_000).unwrap();
-        let state = self.log().reader().published();
-        let old = intents.iter().filter(|known| {
-            let leaf = self.log().reader().leaf(&state, known.intent).unwrap();
-            let is_open = matches!(known.stage, ceralacca::disposal::IntentStage::InGrace(_));
-            is_open && leaf.time.get() + 30 * 30 * DAY_MS < self.truth.now()
-        });
-        let old: Vec<_> = old.map(|known| known.intent).collect();
-        assert!(!old.is_empty());
-        for intent in old {
-            let withdraw = super::permit::<access::Withdraw>("bruno", Role::Approver);
-            self.log().disposer().withdraw(&withdraw, intent).unwrap();
         }
     }
 
