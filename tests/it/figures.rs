@@ -2,7 +2,7 @@
 
 use crate::presence::House;
 use crate::support::program::{cannot, out, status};
-use crate::support::{DAY_MS, log_id, master};
+use crate::support::{DAY_MS, check_directory, log_id, master};
 use ceralacca::archive::{Log, Settings};
 use ceralacca::seal::RenewalRules;
 use ceralacca::sequencer;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn instant(ms: u64) -> String {
@@ -152,40 +152,57 @@ fn rules_of(table: &str) -> RenewalRules {
     }
 }
 
-#[test]
-fn a_dry_run_explains_which_evidence_is_due_and_why_and_changes_nothing() {
-    let house = House::new();
-    house.log().stop().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let copied = Command::new("cp")
-        .arg("-r")
-        .arg(house.folder.path())
-        .arg(folder.path().join("data"))
-        .status();
-    assert!(copied.unwrap().success());
-    let mut options = std::fs::File::options();
-    let key = options.write(true).create_new(true).mode(0o600);
-    let key = key.open(folder.path().join("master.key"));
-    key.unwrap().write_all("4d".repeat(32).as_bytes()).unwrap();
-    let configure = |seal: &str| {
+/// A copy of the data of a house, which no process has open, with a configuration.
+struct AtRest {
+    folder: tempfile::TempDir,
+}
+
+impl AtRest {
+    fn of(house: &House) -> Self {
+        house.log().stop().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(house.folder.path())
+            .arg(folder.path().join("data"))
+            .status();
+        assert!(copied.unwrap().success());
+        let mut options = std::fs::File::options();
+        let key = options.write(true).create_new(true).mode(0o600);
+        let key = key.open(folder.path().join("master.key"));
+        key.unwrap().write_all("4d".repeat(32).as_bytes()).unwrap();
+        Self { folder }
+    }
+
+    fn log(&self) -> PathBuf {
+        let logs = self.folder.path().join("data/logs");
+        logs.join(log_id().as_str())
+    }
+
+    fn configure(&self, seal: &str) {
         let text = format!(
             "data = \"data\"\nmaster_key = \"master.key\"\nlisten = \"127.0.0.1:0\"\n\
              [development]\nplain_text = true\n{seal}[[log]]\nid = \"{}\"\n",
             log_id()
         );
-        std::fs::write(folder.path().join("c.toml"), text).unwrap();
-    };
-    let run = |more: &[&str]| {
+        std::fs::write(self.folder.path().join("c.toml"), text).unwrap();
+    }
+
+    fn renew(&self, more: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
-        command.args(["renew", "--config", "c.toml", "--dry-run"]);
-        command
-            .args(more)
-            .current_dir(folder.path())
-            .output()
-            .unwrap()
-    };
+        command.args(["renew", "--config", "c.toml"]).args(more);
+        command.current_dir(self.folder.path()).output().unwrap()
+    }
+}
+
+#[test]
+fn a_dry_run_explains_which_evidence_is_due_and_why_and_changes_nothing() {
+    let house = House::new();
+    let rest = AtRest::of(&house);
+    let (folder, log) = (&rest.folder, rest.log());
+    let configure = |seal: &str| rest.configure(seal);
+    let run = |more: &[&str]| rest.renew(&[&["--dry-run"], more].concat());
     configure("");
-    let log = folder.path().join("data/logs").join(log_id().as_str());
     let data = || everything(folder.path());
     let (before, tip) = (data(), size(&log));
     let output = run(&[]);
@@ -247,4 +264,55 @@ fn a_dry_run_explains_which_evidence_is_due_and_why_and_changes_nothing() {
     std::fs::write(&catalogue, octets).unwrap();
     configure("[seal]\nrenewal_margin_days = 30\n");
     cannot(&run(&[]), "renewal_margin_days must be 184 at least");
+}
+
+#[test]
+fn what_is_due_is_renewed_by_command_once_under_the_authority_configured() {
+    let house = House::new();
+    let rest = AtRest::of(&house);
+    let here = rest.folder.path();
+    // The authority of an installation, beside the master key.
+    let mut init = Command::new(env!("CARGO_BIN_EXE_ceralacca"));
+    init.args(["init", "--data", "other", "--log", "other", "--origin"]);
+    init.args(["other.example/log", "--master-key", "keys/master.key"]);
+    std::fs::create_dir(here.join("keys")).unwrap();
+    assert_eq!(status(&init.current_dir(here).output().unwrap()), 0);
+    std::fs::rename(here.join("keys/sviluppo"), here.join("sviluppo")).unwrap();
+    // A table by which the hash of the trees is refused from this year on.
+    let table = "version = 2\n[[rows]]\nalgorithm = \"SHA-256\"\nend = \"2026-01-01\"\nsource = \"prova\"\n\
+                 entered = \"2025-11-21\"\n[[rows]]\nalgorithm = \"SHA-512\"\nsource = \"prova\"\n\
+                 entered = \"2025-11-21\"\n[[rows]]\nalgorithm = \"ECDSA\"\nbits_from = 256\nsource = \"prova\"\n\
+                 entered = \"2025-11-21\"\n";
+    std::fs::write(here.join("table.toml"), table).unwrap();
+    rest.configure("[seal]\nalgorithms = \"table.toml\"\n");
+    let json = |output: &Output| -> Value { serde_json::from_slice(&output.stdout).unwrap() };
+    let planned = rest.renew(&["--dry-run", "--json"]);
+    assert_eq!(status(&planned), 1, "{planned:?}");
+    let due = json(&planned)["logs"][0]["planned"]
+        .as_array()
+        .unwrap()
+        .len();
+    let tip = size(&rest.log());
+
+    let done = rest.renew(&["--json"]);
+    // The development authority signs with the hash that ended: that is said, and is not a reason to do it over.
+    assert_eq!(status(&done), 1, "{done:?}");
+    let value = json(&done);
+    let renewed = value["logs"][0]["renewed"].as_array().unwrap();
+    let packages: u64 = renewed
+        .iter()
+        .map(|one| one["packages"].as_u64().unwrap())
+        .sum();
+    assert_eq!(packages, due as u64, "{value}");
+    assert!(size(&rest.log()) > tip);
+    for one in renewed {
+        assert_eq!(one["kind"], "hash-tree", "{value}");
+    }
+    assert!(check_directory(&rest.log()).is_clean());
+
+    // What was stamped today is not stamped again.
+    let again = rest.renew(&["--json"]);
+    assert_eq!(status(&again), 1, "{again:?}");
+    let again = json(&again);
+    assert_eq!(again["logs"][0]["renewed"].as_array().unwrap().len(), 0);
 }
