@@ -153,7 +153,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether all that approved an intent are on record.
-    fn is_on_record(&self, row: &IntentRow) -> Result<bool, DisposalError> {
+    pub(super) fn is_on_record(&self, row: &IntentRow) -> Result<bool, DisposalError> {
         for leaf in &row.approvals {
             if self.approval(*leaf)?.is_none() {
                 return Ok(false);
@@ -350,8 +350,9 @@ impl Disposer {
             match row.approvals[..] {
                 [] => {}
                 [first] => {
-                    let first = view.approval(first)?;
-                    let (first, _) = first.ok_or(DisposalError::Corrupt("an approval"))?;
+                    let leaf = super::index_of(first);
+                    let given = view.approval(first)?;
+                    let (first, _) = given.ok_or(Refusal::NotOnRecord { leaf })?;
                     if TwoPrincipals::new(first.principal, who.clone()).is_err() {
                         return Err(Refusal::SameTwice.into());
                     }

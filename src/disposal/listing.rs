@@ -21,6 +21,9 @@ pub enum IntentStage {
     ApprovedOnce,
     /// Two did: what is left of the grace by the software clock, in milliseconds.
     InGrace(u64),
+    /// Who approved it is no longer on record, disposed of with the traces of that day: it counts no more, and its units
+    /// are intended anew.
+    Lapsed,
     /// It was given up.
     Withdrawn,
     /// All its units are gone.
@@ -34,6 +37,7 @@ impl IntentStage {
             Self::Intended => "intended",
             Self::ApprovedOnce => "approved-once",
             Self::InGrace(_) => "in-grace",
+            Self::Lapsed => "lapsed",
             Self::Withdrawn => "withdrawn",
             Self::CarriedOut => "carried-out",
         }
@@ -178,9 +182,11 @@ impl Disposer {
         row: crate::store::cf::disposal::IntentRow,
     ) -> Result<KnownIntent, DisposalError> {
         let logged = view.intent(intent)?;
+        let is_lapsed = row.state == IntentState::Open && !view.is_on_record(&row)?;
         let stage = match (row.state, row.approvals.len(), row.grace) {
             (IntentState::Withdrawn, ..) => IntentStage::Withdrawn,
             (IntentState::CarriedOut, ..) => IntentStage::CarriedOut,
+            (IntentState::Open, ..) if is_lapsed => IntentStage::Lapsed,
             (IntentState::Open, _, Some((run_ms, _))) => {
                 let ran = self.soft_clock().map_or(0, |clock| clock.run_ms());
                 let said = Grace::of_hours(logged.says.grace_hours)?;

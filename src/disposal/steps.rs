@@ -9,7 +9,9 @@ use super::intent::View;
 use super::{DisposalError, DisposalProbe, Disposer};
 use crate::record::prepare::{Draft, DraftContent};
 use crate::seal::{self, Authorities};
-use crate::store::cf::disposal::{DisposalKey, DisposalRow, Disposals, GoneRow, IntentState};
+use crate::store::cf::disposal::{
+    DisposalKey, DisposalRow, Disposals, GoneRow, IntentRow, IntentState,
+};
 use crate::store::cf::held::HeldCopy;
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::cf::{ColumnFamily, Family, unit_prefix};
@@ -234,13 +236,11 @@ impl Disposer {
             let next = self.step(unit, row, authorities, probe)?;
             return Ok(Some((unit, next)));
         }
+        self.settle()?;
         let mut refused = None;
         for (intent, unit) in self.over()? {
             match self.execute(unit, intent, authorities, probe) {
-                Ok(()) => {
-                    self.settle(intent)?;
-                    return Ok(Some((unit, Step::FIRST)));
-                }
+                Ok(()) => return Ok(Some((unit, Step::FIRST))),
                 // Another unit of the intent may be free.
                 Err(error @ DisposalError::Refused(_)) => {
                     refused.get_or_insert(error);
@@ -256,44 +256,61 @@ impl Disposer {
         let Some(clock) = self.soft_clock() else {
             return Ok(Vec::new());
         };
-        let range = KeyRange::prefix(DisposalKey::INTENTS);
         let mut over = Vec::new();
-        for row in self
-            .reader
-            .store()
-            .rows::<Disposals>(&range, Order::Ascending)
-        {
-            let (DisposalKey::Intent(intent), DisposalRow::Intent(row)) = row? else {
-                continue;
-            };
-            let Some((run_ms, _)) = row.grace.filter(|_| row.state == IntentState::Open) else {
+        for (intent, row) in self.open_intents()? {
+            let Some((run_ms, _)) = row.grace else {
                 continue;
             };
             if clock.run_ms().saturating_sub(run_ms) < self.rules.grace.millis() {
                 continue;
             }
-            for unit in self.with_view(|view| view.intent(intent))?.says.units {
-                if !self.is_gone(unit.unit)? {
-                    over.push((intent, unit.unit));
-                }
-            }
+            let left = self.left_of(intent)?;
+            over.extend(left.into_iter().map(|unit| (intent, unit)));
         }
         Ok(over)
     }
 
-    /// Says that an intent is carried out, once all its units are gone.
-    fn settle(&self, intent: LeafIndex) -> Result<(), DisposalError> {
-        for unit in self.with_view(|view| view.intent(intent))?.says.units {
-            if !self.is_gone(unit.unit)? {
-                return Ok(());
+    /// Says of every open intent all of whose units are gone that it is carried out: of one that lapsed too, whose units
+    /// another named.
+    fn settle(&self) -> Result<(), DisposalError> {
+        for (intent, _) in self.open_intents()? {
+            if !self.left_of(intent)?.is_empty() {
+                continue;
+            }
+            self.sequencer.perform(move |moment, batch| {
+                let mut row = View::of(moment).row(intent)?;
+                row.state = IntentState::CarriedOut;
+                batch.put::<Disposals>(&DisposalKey::Intent(intent), &DisposalRow::Intent(row));
+                Ok::<_, DisposalError>((Vec::new(), ()))
+            })??;
+        }
+        Ok(())
+    }
+
+    /// The intents that are neither given up nor carried out.
+    fn open_intents(&self) -> Result<Vec<(LeafIndex, IntentRow)>, DisposalError> {
+        let range = KeyRange::prefix(DisposalKey::INTENTS);
+        let store = self.reader.store();
+        let mut open = Vec::new();
+        for row in store.rows::<Disposals>(&range, Order::Ascending) {
+            if let (DisposalKey::Intent(intent), DisposalRow::Intent(row)) = row?
+                && row.state == IntentState::Open
+            {
+                open.push((intent, row));
             }
         }
-        self.sequencer.perform(move |moment, batch| {
-            let mut row = View::of(moment).row(intent)?;
-            row.state = IntentState::CarriedOut;
-            batch.put::<Disposals>(&DisposalKey::Intent(intent), &DisposalRow::Intent(row));
-            Ok::<_, DisposalError>((Vec::new(), ()))
-        })?
+        Ok(open)
+    }
+
+    /// The units of an intent that are not gone.
+    fn left_of(&self, intent: LeafIndex) -> Result<Vec<DisposalUnit>, DisposalError> {
+        let mut left = Vec::new();
+        for unit in self.with_view(|view| view.intent(intent))?.says.units {
+            if !self.is_gone(unit.unit)? {
+                left.push(unit.unit);
+            }
+        }
+        Ok(left)
     }
 }
 

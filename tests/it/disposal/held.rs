@@ -1,10 +1,12 @@
 //! Records under hold: carried over, found and proven as before, and gone once the hold is.
 
 use super::*;
+use crate::support::sealing::as_disposed;
 use ceralacca::access::{Erase, Hold, Release, Search};
 use ceralacca::audit::ReadError;
 use ceralacca::custody::CustodyError;
 use ceralacca::desk::{DeskError, HoldOrder, Scope, SearchQuery};
+use ceralacca::disposal::IntentStage;
 use ceralacca::record::open::RecordError;
 use ceralacca::seal::EvidenceGroup;
 use ceralacca::store::cf::hold::{HoldRow, HoldStep, Holds};
@@ -12,6 +14,7 @@ use ceralacca::store::{Batch, Order, Rows};
 use ceralacca_formats::erasure::Ground;
 use ceralacca_formats::hold::HoldAuthority;
 use ceralacca_formats::metadata::Field;
+use ceralacca_retention::Refusal;
 
 fn order(id: &str) -> HoldOrder {
     order_by(Field::MessageId, id)
@@ -122,6 +125,57 @@ fn what_is_held_is_carried_over_and_found_and_proven_as_before() {
     }
     let report = house.check();
     assert_eq!(report.disposed, (RECEIPTS - held.len()) as u64);
+}
+
+#[test]
+fn an_intent_whose_approvals_are_no_longer_on_record_has_lapsed_and_its_unit_is_intended_anew() {
+    let mut house = House::new();
+    // One approval, two, and then the details of who gave them go with the traces of their day.
+    for approvals in [1, 2] {
+        let intent = house.intend();
+        for name in ["anna", "bruno"].into_iter().take(approvals) {
+            house.approve(name, &intent).unwrap();
+        }
+        let reader = house.log.reader();
+        let day = reader.published().interval_of(intent.intent);
+        // A day later, so that the next intent does not fall into what is gone.
+        house.pass_hours(73);
+        house.log.tick().unwrap();
+        as_disposed(reader.store(), day, &[Class::Trace]);
+        house = house.reopen();
+        let intents = house.log.disposer().intents(None, 10).unwrap();
+        let known = intents.iter().find(|known| known.intent == intent.intent);
+        assert_eq!(known.unwrap().stage, IntentStage::Lapsed);
+        let refused = house.approve("dario", &intent);
+        match approvals {
+            1 => assert!(
+                matches!(
+                    refused,
+                    Err(DisposalError::Refused(Refusal::NotOnRecord { .. }))
+                ),
+                "{refused:?}"
+            ),
+            _ => {
+                let refused = house.advance();
+                assert!(
+                    matches!(
+                        refused,
+                        Err(DisposalError::Refused(Refusal::NotOnRecord { .. }))
+                    ),
+                    "{refused:?}"
+                );
+            }
+        }
+        assert_eq!(house.verdict(house.unit()), Some(UnitVerdict::Due));
+    }
+    let anew = house.ready();
+    assert_eq!(anew.units, [house.unit()]);
+    house.run();
+    let intents = house.log.disposer().intents(None, 10).unwrap();
+    let stages: Vec<_> = intents.iter().map(|known| known.stage).collect();
+    // Nothing of them is left to be done.
+    assert_eq!(stages, [IntentStage::CarriedOut; 3]);
+    assert_eq!(house.log.disposer().look().unwrap().open, 0);
 }
 
 #[test]

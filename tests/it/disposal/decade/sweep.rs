@@ -12,6 +12,8 @@ impl Decade {
     /// Disposes of what is due, and looks at every record.
     pub(super) fn sweep(&mut self) {
         self.reopen();
+        // What was cut while nobody answered is closed hourly: before that the chain proves less than the model takes.
+        self.close();
         // What an earlier intent named, and a hold kept, goes on by itself once the hold is released.
         let [one, two] = self.are_silent();
         let is_well = !one && !two && !self.is_off;
@@ -46,20 +48,19 @@ impl Decade {
         }
         self.log().disposer().ask_again();
         self.log().disposer().hear(&both(&self.sealings)).unwrap();
-        if !self.run() {
-            // What an intent named whose approvals went in this very sweep is intended anew.
-            let authorities = both(&self.sealings);
-            if let Ok(intent) = self.log().disposer().intend(&permit, &authorities, &[]) {
-                self.tally.intents += 1;
-                if !self.approve(&intent) {
-                    return self.look(None);
-                }
-                self.grace(&intent);
-                self.answer();
-                self.log().disposer().ask_again();
-                self.log().disposer().hear(&both(&self.sealings)).unwrap();
-                self.run();
+        self.run();
+        // What an intent named that lapsed in this very sweep is intended anew.
+        let authorities = both(&self.sealings);
+        if let Ok(intent) = self.log().disposer().intend(&permit, &authorities, &[]) {
+            self.tally.intents += 1;
+            if !self.approve(&intent) {
+                return self.look(None);
             }
+            self.grace(&intent);
+            self.answer();
+            self.log().disposer().ask_again();
+            self.log().disposer().hear(&both(&self.sealings)).unwrap();
+            self.run();
         }
         self.log().complete_erasures().unwrap();
         // An archive whose clock was off may have seen less of it due.
@@ -135,8 +136,8 @@ impl Decade {
             .collect()
     }
 
-    /// Every step, ended before one of them as by a crash; whether all approvals were on record.
-    fn run(&mut self) -> bool {
+    /// Every step, ended before one of them as by a crash.
+    fn run(&mut self) {
         let mut probe = match self.dice.percent(60) {
             true => {
                 let step = self.dice.below(DisposalProbe::STEPS.len() as u64);
@@ -148,7 +149,7 @@ impl Decade {
         loop {
             let authorities = both(&self.sealings);
             match self.log().disposer().advance(&authorities, &probe) {
-                Ok(None) => return true,
+                Ok(None) => return,
                 Ok(Some((_, step))) => {
                     // They fail when a certificate is to be stamped.
                     if step == Step::Certificate && std::mem::take(&mut fails) {
@@ -171,11 +172,11 @@ impl Decade {
                 }
                 // What is left of intents is under hold; or a hold kept one open until who approved it was disposed of, and
                 // its units are intended anew.
-                Err(DisposalError::Refused(Refusal::NotOnRecord { .. })) => return false,
+                Err(DisposalError::Refused(Refusal::NotOnRecord { .. })) => return,
                 Err(DisposalError::Refused(why)) => {
                     let said = format!("{why:?}");
                     assert!(said.contains("Held"), "{said}");
-                    return true;
+                    return;
                 }
                 Err(other) => panic!("{other:?}, {:?}", self.log().disposer().look()),
             }

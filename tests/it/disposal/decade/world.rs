@@ -166,7 +166,7 @@ impl Decade {
         }
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let authorities = both(&self.sealings);
         loop {
             match self.log().close_next(&authorities, &Probe::default()) {
