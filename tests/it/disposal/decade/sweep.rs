@@ -42,13 +42,7 @@ impl Decade {
             }
             Err(other) => panic!("{other:?}"),
         }
-        self.answer();
-        if self.is_off {
-            self.put_right();
-        }
-        self.log().disposer().ask_again();
-        self.log().disposer().hear(&both(&self.sealings)).unwrap();
-        self.run();
+        self.carry_out();
         // What an intent named that lapsed in this very sweep is intended anew.
         let authorities = both(&self.sealings);
         if let Ok(intent) = self.log().disposer().intend(&permit, &authorities, &[]) {
@@ -57,10 +51,7 @@ impl Decade {
                 return self.look(None);
             }
             self.grace(&intent);
-            self.answer();
-            self.log().disposer().ask_again();
-            self.log().disposer().hear(&both(&self.sealings)).unwrap();
-            self.run();
+            self.carry_out();
         }
         self.log().complete_erasures().unwrap();
         // An archive whose clock was off may have seen less of it due.
@@ -134,6 +125,17 @@ impl Decade {
         });
         past.flat_map(|intent| intent.units.iter().map(|intended| intended.unit))
             .collect()
+    }
+
+    /// The authorities answer and the clock is put right; then every step that is due.
+    fn carry_out(&mut self) {
+        self.answer();
+        if self.is_off {
+            self.put_right();
+        }
+        self.log().disposer().ask_again();
+        self.log().disposer().hear(&both(&self.sealings)).unwrap();
+        self.run();
     }
 
     /// Every step, ended before one of them as by a crash.
