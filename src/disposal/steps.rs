@@ -87,8 +87,8 @@ impl Step {
 }
 
 /// How many times as long as a step a disposal rests after it: a step takes processor and disk from recording, which
-/// then has them to itself for nine tenths of the time. Nothing is urgent once the secrets are destroyed.
-const REST: u32 = 9;
+/// then has them to itself for nineteen twentieths of the time. Nothing is urgent once the secrets are destroyed.
+const REST: u32 = 19;
 
 /// How long to rest after a step that took so long.
 pub fn rest(took: Duration) -> Duration {
