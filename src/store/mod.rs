@@ -299,6 +299,10 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
+    /// Merges the tables of a range that overlap: nothing changes but how many a search looks into. Other writes do not
+    /// wait; what fails is tried again when the engine merges by itself.
+    fn merge(&self, _family: Family, _range: &KeyRange) {}
+
     /// Brings to tables what is only in the write-ahead log, so that the logs of before are gone.
     fn shed_log(&self) -> Result<(), StoreError> {
         Ok(())

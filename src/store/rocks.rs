@@ -47,7 +47,8 @@ const OPEN_FILES_MAX: i32 = 512;
 /// from those who submit, each run a look from those who search.
 const SORTED_RUNS: i32 = 12;
 /// The same of the index. All runs of a day overlap, so a merge rewrites the day so far: its cost grows with the square of
-/// the day's runs, divided by this. A run has 65 536 records, so ten millions a day are merged once.
+/// the day's runs, divided by this. A run has 65 536 records, so ten millions a day are merged once; what is left when the
+/// day is closed is merged then, so that a search looks into one table of each day that is over.
 const INDEX_RUNS: i32 = 96;
 /// Values from this size on live in blob files, so that compaction does not move them.
 const BLOB_BYTES_MIN: u64 = 16 << 10;
@@ -298,6 +299,10 @@ impl Store for RocksStore {
 
     fn purge(&self, family: Family, range: &KeyRange, within: &KeyRange) -> Result<(), StoreError> {
         purge::purge(self, family, range, within)
+    }
+
+    fn merge(&self, family: Family, range: &KeyRange) {
+        purge::merge(self, family, range);
     }
 
     fn shed_log(&self) -> Result<(), StoreError> {

@@ -91,8 +91,56 @@ pub(super) fn purge(
     }
 }
 
+/// Merges the tables of a range, as far as they overlap.
+pub(super) fn merge(store: &RocksStore, family: Family, range: &KeyRange) {
+    let Ok(handle) = store.family(family) else {
+        return;
+    };
+    let mut options = CompactOptions::default();
+    options.set_exclusive_manual_compaction(false);
+    let (start, end) = (Some(&range.start), range.end.as_ref());
+    store.db.compact_range_cf_opt(&handle, start, end, &options);
+}
+
 fn background_errors(store: &RocksStore) -> Result<u64, StoreError> {
     let errors = store.db.property_int_value("rocksdb.background-errors");
     let errors = errors.map_err(|error| store.explain(&error))?;
     Ok(errors.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mode;
+    use super::*;
+
+    #[test]
+    fn the_runs_of_a_range_are_merged_and_those_of_others_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = RocksStore::open(&directory.path().join("db"), Mode::Create).unwrap();
+        let key = |interval: u64, run: u64, place: u64| {
+            [interval, place, run].map(u64::to_be_bytes).concat()
+        };
+        let runs = [(1, 0), (1, 1), (1, 2), (2, 3), (2, 4)];
+        for (interval, run) in runs {
+            let mut keys = (0..100).map(|place| key(interval, run, place));
+            store.add_run(Family::Index, &mut keys).unwrap();
+        }
+        let waiting = || {
+            let handle = store.family(Family::Index).unwrap();
+            let name = "rocksdb.num-files-at-level0";
+            store.db.property_int_value_cf(&handle, name).unwrap()
+        };
+        // The first of an interval overlaps nothing and is put below at once.
+        assert_eq!(waiting(), Some(3));
+        store.merge(Family::Index, &KeyRange::prefix(&1u64.to_be_bytes()));
+        assert_eq!(waiting(), Some(1));
+        let rows = store.scan(Family::Index, &KeyRange::all(), Order::Ascending);
+        let found: Vec<_> = rows.map(|row| row.unwrap().0.into_vec()).collect();
+        let mut wanted: Vec<_> = runs
+            .iter()
+            .flat_map(|(interval, run)| (0..100).map(|place| key(*interval, *run, place)))
+            .collect();
+        wanted.sort();
+        assert_eq!(found, wanted);
+    }
 }
