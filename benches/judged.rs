@@ -46,7 +46,7 @@ use std::time::Instant;
 const START_MS: i64 = 1_763_700_000_000;
 const THREADS: usize = 2;
 /// Receipts under way on each thread.
-const UNDER_WAY: usize = 128;
+const UNDER_WAY: usize = 512;
 
 struct Options {
     receipts: usize,
