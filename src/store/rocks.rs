@@ -48,7 +48,7 @@ const OPEN_FILES_MAX: i32 = 512;
 const SORTED_RUNS: i32 = 12;
 /// The same of the index. All runs of a day overlap, so a merge rewrites the day so far: its cost grows with the square of
 /// the day's runs, divided by this. A run has 65 536 records, so ten millions a day are merged once; what is left when the
-/// day is closed is merged then, so that a search looks into one table of each day that is over.
+/// day is closed is merged then, so that a search looks into few tables of each day that is over.
 const INDEX_RUNS: i32 = 96;
 /// Values from this size on live in blob files, so that compaction does not move them.
 const BLOB_BYTES_MIN: u64 = 16 << 10;
