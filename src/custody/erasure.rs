@@ -398,7 +398,7 @@ fn purge(store: &dyn Store, interval: IntervalId, leaf: &Leaf) -> Result<(), Sto
     store.purge(Family::Chunk, &nothing, &within)?;
     store.purge(Family::Staging, &nothing, &within)?;
     store.purge(Family::Index, &nothing, &within)?;
-    store.shed_log()?;
+    store.flush(Family::ALL)?;
     store.shed_manifest()
 }
 

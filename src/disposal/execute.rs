@@ -26,7 +26,7 @@ use crate::store::cf::index::Index;
 use crate::store::cf::metadata::EncryptedMetadata;
 use crate::store::cf::secret::{SecretKey, Secrets};
 use crate::store::cf::staging::Staging;
-use crate::store::cf::unit_prefix;
+use crate::store::cf::{Family, unit_prefix};
 use crate::store::{Batch, KeyRange, Rows};
 use ceralacca_formats::canonical::Integer;
 use ceralacca_formats::disposal::DisposalUnit;
@@ -190,6 +190,8 @@ impl Disposer {
             ..facts
         };
         probe.at("batch")?;
+        // Beside the writer, who brings what is in memory to tables before a removal, and is not to wait for much of it.
+        self.reader.store().flush(Family::OF_AN_INTERVAL)?;
         let ready = Ready {
             unit,
             judged,

@@ -131,7 +131,7 @@ impl Disposer {
         let freed = match step {
             Step::Secrets => {
                 let freed = self.purge_all(secrets(unit))?;
-                self.reader.store().shed_log()?;
+                self.reader.store().flush(Family::ALL)?;
                 freed
             }
             Step::Metadata => self.purge_all(rows(unit, Family::Metadata))?,
@@ -144,7 +144,7 @@ impl Disposer {
                 _ => 0,
             },
             Step::Log => {
-                self.reader.store().shed_log()?;
+                self.reader.store().flush(Family::ALL)?;
                 self.reader.store().shed_manifest()?;
                 0
             }

@@ -87,6 +87,13 @@ fn lock(mutex: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Merges the runs of an interval that no more come to, so that a search of it looks into few tables. They overlap within
+/// their interval alone.
+pub fn merge(store: &dyn Store, interval: IntervalId) {
+    let runs = KeyRange::prefix(&interval.get().to_be_bytes());
+    store.merge(Family::Index, &runs);
+}
+
 impl LogIndex {
     /// An index whose runs cover the records below `indexed`; the caller appends the others.
     pub fn open(store: Arc<dyn Store>, indexed: TreeSize, interval: IntervalId) -> Self {

@@ -50,8 +50,7 @@ use crate::audit::{ReadError, Reader};
 use crate::keyring::KeyError;
 use crate::record::open::RecordError;
 use crate::sequencer::{CloseError, ConfirmError, Published, Sequencer, Span, SubmitError};
-use crate::store::cf::Family;
-use crate::store::{KeyRange, StoreError};
+use crate::store::StoreError;
 use crate::trust::InForce;
 use ceralacca_evidence::cades::CadesError;
 use ceralacca_evidence::pindex::Process;
@@ -333,9 +332,7 @@ impl Sealer {
         };
         probe.at("leaf")?;
         let leaf = self.sequencer.close(closing.clone())??;
-        // Runs of the index overlap within their interval alone: they are merged once, when no more of them come.
-        let runs = KeyRange::prefix(&span.id.get().to_be_bytes());
-        self.reader.store().merge(Family::Index, &runs);
+        crate::index::merge(self.reader.store(), span.id);
         Ok(Some(Sealed { leaf, closing }))
     }
 

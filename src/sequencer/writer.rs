@@ -37,13 +37,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// The families whose rows go with their interval.
-const OF_AN_INTERVAL: [Family; 4] = [
-    Family::Metadata,
-    Family::Content,
-    Family::Chunk,
-    Family::Secret,
-];
 /// How often the writer looks at its clocks, and the checkpoint beside the database is replaced.
 const TICK: Duration = Duration::from_secs(1);
 /// A cut later than this is an outage record.
@@ -689,7 +682,7 @@ impl Writer {
         }
         self.log.parts.store.commit(&batch)?;
         // From here on the interval is cut. What comes stands in files apart from what came.
-        self.log.parts.store.roll(&OF_AN_INTERVAL)?;
+        self.log.parts.store.roll(Family::OF_AN_INTERVAL)?;
         let mut spans = Vec::clone(&self.spans);
         if let Some(last) = spans.last_mut() {
             last.cut = Some(tip.size);

@@ -303,8 +303,9 @@ pub trait Store: Send + Sync {
     /// wait; what fails is tried again when the engine merges by itself.
     fn merge(&self, _family: Family, _range: &KeyRange) {}
 
-    /// Brings to tables what is only in the write-ahead log, so that the logs of before are gone.
-    fn shed_log(&self) -> Result<(), StoreError> {
+    /// Brings to tables what of these families is only in the write-ahead log: of all of them, so that the logs of before
+    /// are gone.
+    fn flush(&self, _families: &[Family]) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -167,7 +167,18 @@ impl RocksStore {
         Ok(())
     }
 
+    /// What a batch removes from intervals stands in tables of its own: in one table with rows that come in now, it would
+    /// overlap every table between, and all of them would be rewritten with it.
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        let thinned = thinned(batch);
+        purge::roll(self, &thinned)?;
+        // A table that is not begun yet when the next is rolled would be one with it.
+        purge::flush(self, &thinned)?;
+        self.write_rows(batch)?;
+        purge::roll(self, &thinned)
+    }
+
+    fn write_rows(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut handles = Vec::with_capacity(Family::ALL.len());
         for family in Family::ALL {
             handles.push(self.family(*family)?);
@@ -305,8 +316,8 @@ impl Store for RocksStore {
         purge::merge(self, family, range);
     }
 
-    fn shed_log(&self) -> Result<(), StoreError> {
-        purge::flush(self, Family::ALL)
+    fn flush(&self, families: &[Family]) -> Result<(), StoreError> {
+        purge::flush(self, families)
     }
 
     fn shed_manifest(&self) -> Result<(), StoreError> {
@@ -413,6 +424,20 @@ fn is_by_key(family: Family) -> bool {
     }
 }
 
+/// The families from whose intervals a batch removes.
+fn thinned(batch: &Batch) -> Vec<Family> {
+    let mut thinned = Vec::new();
+    for change in batch.changes() {
+        if let Change::Delete(family, _) | Change::DeleteRange(family, ..) = change
+            && Family::OF_AN_INTERVAL.contains(&family)
+            && !thinned.contains(&family)
+        {
+            thinned.push(family);
+        }
+    }
+    thinned
+}
+
 /// Whether large values of a family live in blob files.
 fn has_blobs(family: Family) -> bool {
     matches!(family, Family::Content | Family::Chunk | Family::Held)
@@ -436,6 +461,10 @@ fn family_options(family: Family, cache: &Cache) -> Options {
         COLD_MEMTABLE_BYTES
     };
     options.set_write_buffer_size(memtable);
+    if Family::OF_AN_INTERVAL.contains(&family) {
+        // Two that follow each other closely, at a removal, do not wait for the one before to be written.
+        options.set_max_write_buffer_number(3);
+    }
     // Ciphertext and hashes do not compress; leaves and postings do.
     let compression = match family {
         Family::Leaf | Family::Index | Family::Interval | Family::Checkpoint => {

@@ -106,6 +106,41 @@ fn refused_when_damaged(path: &Path, check: impl Fn() -> Output) {
 }
 
 #[test]
+fn a_closing_merges_the_runs_of_its_interval() {
+    let test = TestLog::new();
+    let sealing = Sealing::new(&test.clock, true);
+    // A stop writes what is in memory as a run.
+    for seed in 1..=3 {
+        let log = test.open();
+        fill(&log, seed, 20);
+        log.stop().unwrap();
+    }
+    let log = test.open();
+    next_day(&test, &log);
+    let tables = |log: &Log, interval: IntervalId| {
+        let store = log.reader();
+        let scratch = test.directory.path().join("scratch");
+        let inspection = store.store().inspect(&scratch, &mut |_| {});
+        let first = interval.get().to_be_bytes();
+        let files = inspection.unwrap().unwrap().files.into_iter();
+        let files = files.filter(|file| file.family.as_deref() == Some("index"));
+        files
+            .filter(|file| {
+                file.keys
+                    .as_ref()
+                    .is_some_and(|(from, _)| from.starts_with(&first))
+            })
+            .count()
+    };
+    let day = log.reader().published().spans[0].id;
+    assert!(tables(&log, day) >= 3);
+    assert_eq!(close_all(&log, &sealing), [day]);
+    assert_eq!(tables(&log, day), 1);
+    log.stop().unwrap();
+    assert!(check_directory(&test.path()).is_clean());
+}
+
+#[test]
 fn intervals_are_closed_in_order_the_empty_ones_too_and_each_names_the_one_before() {
     let test = TestLog::new();
     let sealing = Sealing::new(&test.clock, true);

@@ -246,7 +246,7 @@ fn a_key_of_a_table_that_is_gone_goes_from_the_manifest_while_the_store_is_in_us
     batch.delete_range::<Index>(&only);
     store.commit(&batch).unwrap();
     store.purge(Family::Index, &only, &only).unwrap();
-    store.shed_log().unwrap();
+    store.flush(Family::ALL).unwrap();
     let found = is_somewhere(&path, &key);
     assert!(
         found.iter().all(|name| name.starts_with("MANIFEST")),
@@ -287,7 +287,7 @@ fn files_that_no_manifest_names_are_removed_and_those_it_names_are_not() {
     let mut batch = Batch::new();
     batch.put::<Chunks>(&key, &part(1));
     store.commit(&batch).unwrap();
-    store.shed_log().unwrap();
+    store.flush(Family::ALL).unwrap();
     drop(store);
     let blob = |path: &Path| {
         let files = std::fs::read_dir(path)

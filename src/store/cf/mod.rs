@@ -115,6 +115,17 @@ families! {
     Erasure = "erasure",
 }
 
+impl Family {
+    /// The families whose rows go with their interval.
+    pub const OF_AN_INTERVAL: &'static [Self] = &[
+        Self::Metadata,
+        Self::Content,
+        Self::Chunk,
+        Self::Secret,
+        Self::Index,
+    ];
+}
+
 /// A cursor over stored bytes.
 pub(crate) struct Reader<'a>(&'a [u8]);
 

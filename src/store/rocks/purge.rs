@@ -112,6 +112,7 @@ fn background_errors(store: &RocksStore) -> Result<u64, StoreError> {
 mod tests {
     use super::super::Mode;
     use super::*;
+    use crate::store::Batch;
 
     #[test]
     fn the_runs_of_a_range_are_merged_and_those_of_others_left() {
@@ -142,5 +143,61 @@ mod tests {
             .collect();
         wanted.sort();
         assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn what_is_purged_of_one_interval_leaves_the_tables_of_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = RocksStore::open(&directory.path().join("db"), Mode::Create).unwrap();
+        let key = |interval: u64, place: u64| [interval, place].map(u64::to_be_bytes).concat();
+        let fill = |batch: &mut Batch, interval: u64, places: std::ops::Range<u64>| {
+            for place in places {
+                batch.put_raw(Family::Metadata, &key(interval, place), &[7; 200]);
+            }
+        };
+        for interval in 1..=8 {
+            let mut batch = Batch::new();
+            fill(&mut batch, interval, 0..100);
+            store.commit(&batch).unwrap();
+            flush(&store, Family::OF_AN_INTERVAL).unwrap();
+        }
+        let tables = || {
+            let files = store.db.live_files().unwrap();
+            let files = files.into_iter().filter(|file| {
+                let first = file.start_key.as_deref().unwrap_or_default();
+                file.column_family_name == "metadata" && first < &key(9, 0)[..]
+            });
+            let mut names: Vec<_> = files.map(|file| file.name).collect();
+            names.sort();
+            names
+        };
+        let before = tables();
+        assert_eq!(before.len(), 8);
+        // Records come in before the removal and after it, in the same memtable but for what keeps them apart.
+        let mut batch = Batch::new();
+        fill(&mut batch, 9, 0..100);
+        store.commit(&batch).unwrap();
+        let gone = KeyRange::prefix(&2u64.to_be_bytes());
+        let mut batch = Batch::new();
+        batch.delete_range::<crate::store::cf::metadata::EncryptedMetadata>(&gone);
+        store.commit(&batch).unwrap();
+        let mut batch = Batch::new();
+        fill(&mut batch, 9, 100..200);
+        store.commit(&batch).unwrap();
+        // A disposal rests between its batch and this.
+        let handle = store.family(Family::Metadata).unwrap();
+        let waiting = || {
+            let name = "rocksdb.num-immutable-mem-table";
+            store.db.property_int_value_cf(&handle, name).unwrap()
+        };
+        while waiting() != Some(0) {
+            std::thread::yield_now();
+        }
+        store.purge(Family::Metadata, &gone, &gone).unwrap();
+        let after = tables();
+        let kept = before.iter().filter(|name| after.contains(name));
+        assert_eq!((kept.count(), after.len()), (7, 7));
+        let rows = store.scan(Family::Metadata, &KeyRange::all(), Order::Ascending);
+        assert_eq!(rows.count(), 7 * 100 + 200);
     }
 }

@@ -25,7 +25,7 @@ use ceralacca_formats::disposal::DisposalUnit;
 use ceralacca_formats::id::{IntervalId, LeafIndex, UtcMillis};
 use ceralacca_formats::leaf::{Class, Kind};
 use ceralacca_formats::metadata::{ObjectRecord, TraceRecord};
-use ceralacca_retention::{Policy, RetentionClass, StoreKind, Term};
+use ceralacca_retention::{Policy, Refusal, RetentionClass, StoreKind, Term};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -346,6 +346,15 @@ impl House {
         assert!(report.is_clean(), "{:?}", report.damages);
         report
     }
+}
+
+/// What is refused because an approval, or the intent, is not in the log.
+fn assert_not_on_record<T: std::fmt::Debug>(refused: &Result<T, DisposalError>) {
+    let is_refused = matches!(
+        refused,
+        Err(DisposalError::Refused(Refusal::NotOnRecord { .. }))
+    );
+    assert!(is_refused, "{refused:?}");
 }
 
 fn open(path: &Path, settings: &Settings) -> Log {
