@@ -217,6 +217,7 @@ fn erase(moment: &Moment<'_>, batch: &mut Batch, erasure: &Erasure) -> Decided {
         class,
         index: record,
     };
+    batch.set_apart();
     batch.delete::<Secrets>(&SecretKey::Object(key));
     batch.delete::<EncryptedMetadata>(&key);
     batch.delete_range::<Contents>(&contents_of(&key));
@@ -382,20 +383,22 @@ fn purge(store: &dyn Store, interval: IntervalId, leaf: &Leaf) -> Result<(), Sto
     Secrets::encode_key(&SecretKey::Object(key), &mut secret);
     let unit = unit_prefix(interval, leaf.class);
     let within = KeyRange::prefix(&unit);
+    // Classes of an interval share blobs.
+    let with_blobs = KeyRange::prefix(&interval.get().to_be_bytes());
     store.purge(
         Family::Secret,
         &KeyRange::prefix(&secret),
         &KeyRange::prefix(&[&[4][..], &unit].concat()),
     )?;
     store.purge(Family::Metadata, &KeyRange::prefix(&metadata), &within)?;
-    store.purge(Family::Content, &contents_of(&key), &within)?;
+    store.purge(Family::Content, &contents_of(&key), &with_blobs)?;
     // Chunks and uploads are keyed by a nonce that went with the metadata, postings by tokens: an empty range, and all
     // that may share a table with them.
     let nothing = KeyRange {
         start: unit.clone(),
         end: Some(unit.clone()),
     };
-    store.purge(Family::Chunk, &nothing, &within)?;
+    store.purge(Family::Chunk, &nothing, &with_blobs)?;
     store.purge(Family::Staging, &nothing, &within)?;
     store.purge(Family::Index, &nothing, &within)?;
     store.flush(Family::ALL)?;

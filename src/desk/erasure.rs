@@ -6,6 +6,7 @@ use crate::audit::ReadError;
 use crate::custody::{self, CustodyError, Erasure};
 use crate::erasures::{self, KeptErasure};
 use crate::record::open::RecordError;
+use crate::store::cf::Family;
 use ceralacca_formats::erasure::Ground;
 use ceralacca_formats::id::LeafIndex;
 
@@ -35,6 +36,8 @@ impl Desk<'_, Erase> {
     pub fn erase(&self, record: LeafIndex, statement: &str) -> Result<LeafIndex, DeskError> {
         // The ground is that of the proposal.
         let erasure = self.erasure(record, Ground::ContractEnd, statement);
+        // Beside the writer, who brings what is in memory to tables before that batch.
+        self.reader.store().flush(Family::OF_AN_INTERVAL)?;
         Ok(self.custodian.erase(erasure)?)
     }
 

@@ -9,7 +9,8 @@
 //!
 //! # Invariants
 //! 1. What is copied is what the rule says to carry over: in the batch it is asked again, and must say the same.
-//! 2. A removed range is one entry of the batch, however many rows it held: the writer's turn is short.
+//! 2. A removed range is one entry of the batch, however many rows it held, and what is in memory was brought to tables
+//!    just before: the writer's turn is short.
 //! 3. The grace began no earlier than the leaf of the second approval says: a forged row shortens nothing.
 
 use super::intent::{Logged, View, ruled};
@@ -190,7 +191,7 @@ impl Disposer {
             ..facts
         };
         probe.at("batch")?;
-        // Beside the writer, who brings what is in memory to tables before a removal, and is not to wait for much of it.
+        // Beside the writer, who brings what is in memory to tables before this batch, and is not to wait for much of it.
         self.reader.store().flush(Family::OF_AN_INTERVAL)?;
         let ready = Ready {
             unit,
@@ -375,6 +376,7 @@ fn judge_by(
 /// Removes the secrets of a unit, and its rows.
 fn remove(unit: DisposalUnit, batch: &mut Batch) {
     let (interval, class) = (unit.interval, unit.class);
+    batch.set_apart();
     if unit.carried == 0 {
         batch.delete::<Secrets>(&SecretKey::Class(interval, class));
         batch.delete_range::<Secrets>(&KeyRange::prefix(&SecretKey::objects(interval, class)));

@@ -151,6 +151,7 @@ struct Entry {
 pub struct Batch {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    is_apart: bool,
 }
 
 impl Batch {
@@ -219,6 +220,17 @@ impl Batch {
         })
     }
 
+    /// What it removes is of intervals that are over: it is to stand in files of its own. In one file with rows of today
+    /// it would seem to reach over all between, and whoever purges the one would rewrite them all.
+    pub fn set_apart(&mut self) {
+        self.is_apart = true;
+    }
+
+    /// Whether [`Batch::set_apart`] was called.
+    pub fn is_apart(&self) -> bool {
+        self.is_apart
+    }
+
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -233,6 +245,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.is_apart = false;
     }
 }
 
@@ -279,14 +292,16 @@ pub trait Store: Send + Sync {
     fn settle(&self) -> Result<(), StoreError>;
 
     /// Begins new files for what is written to these families from here on, so that what came before stands in files
-    /// of its own. Waits for nothing.
+    /// of its own, unless they follow so closely that the engine has not begun to write those before. Waits only where
+    /// every write does.
     fn roll(&self, _families: &[Family]) -> Result<(), StoreError> {
         Ok(())
     }
 
     /// Drops or rewrites the tables that hold keys of a range whose rows were all removed, and those of `within`, which
-    /// spans it, for the sake of blobs that both name: until none of the bytes is left. Costs what `within` held and
-    /// the files at its edges; nobody who writes waits for it.
+    /// spans it, for the sake of blobs that both name: until none of the bytes is left. Costs what is in memory now, what
+    /// `within` held and the files at its edges, where the removal came by a batch apart ([`Batch::set_apart`]); nobody
+    /// who writes waits for it.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where a row of the range is there, and nothing was done.

@@ -25,8 +25,8 @@ use rocksdb::{
 };
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Memory for blocks read, all families together.
 const BLOCK_CACHE_BYTES: usize = 64 << 20;
@@ -62,6 +62,8 @@ pub struct RocksStore {
     run_options: Vec<Options>,
     stopped: AtomicBool,
     runs: AtomicU64,
+    /// Held alone by a batch that is to stand in tables of its own, together by all others.
+    apart: RwLock<()>,
 }
 
 /// The bare engine with this store's families and options: the yardstick of `benches/append.rs`.
@@ -133,6 +135,7 @@ impl RocksStore {
                 .collect(),
             stopped: AtomicBool::new(false),
             runs: AtomicU64::new(0),
+            apart: RwLock::new(()),
         })
     }
 
@@ -167,14 +170,18 @@ impl RocksStore {
         Ok(())
     }
 
-    /// What a batch removes from intervals stands in tables of its own: in one table with rows that come in now, it would
-    /// overlap every table between, and all of them would be rewritten with it.
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        if !batch.is_apart() {
+            let _beside = self.apart.read().unwrap_or_else(PoisonError::into_inner);
+            return self.write_rows(batch);
+        }
+        // Nobody else writes between, not even uploads, which do so from threads of their own.
+        let _alone = self.apart.write().unwrap_or_else(PoisonError::into_inner);
         let thinned = thinned(batch);
-        purge::roll(self, &thinned)?;
-        // A table that is not begun yet when the next is rolled would be one with it.
         purge::flush(self, &thinned)?;
         self.write_rows(batch)?;
+        // Parts of uploads fill a table in moments: one not begun by then would be one with the next.
+        purge::flush(self, &[Family::Chunk])?;
         purge::roll(self, &thinned)
     }
 
@@ -462,7 +469,7 @@ fn family_options(family: Family, cache: &Cache) -> Options {
     };
     options.set_write_buffer_size(memtable);
     if Family::OF_AN_INTERVAL.contains(&family) {
-        // Two that follow each other closely, at a removal, do not wait for the one before to be written.
+        // At a cut and at a removal one more is begun, however lately the last was.
         options.set_max_write_buffer_number(3);
     }
     // Ciphertext and hashes do not compress; leaves and postings do.

@@ -109,7 +109,7 @@ fn refused_when_damaged(path: &Path, check: impl Fn() -> Output) {
 fn a_closing_merges_the_runs_of_its_interval() {
     let test = TestLog::new();
     let sealing = Sealing::new(&test.clock, true);
-    // A stop writes what is in memory as a run.
+    // A stop writes what is in memory as a run. Nothing is recorded after the last: a run could come while they are merged.
     for seed in 1..=3 {
         let log = test.open();
         fill(&log, seed, 20);
