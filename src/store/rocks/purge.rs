@@ -8,12 +8,12 @@
 //! A range that is removed is one tombstone; RocksDB drops rows under it whenever it rewrites their table, which of old
 //! tables may be never. So they are rewritten here, and what that costs is what the range held: keys begin with the
 //! interval, families by key ([`super::is_by_key`]) keep files apart, and a batch apart keeps its removals in tables of
-//! their own. Of other removals (a single erasure puts the row of its leaf beside) it is all tables between in the lowest
-//! level and the one that is filled first: of a family without blobs some 0.5 GB at most.
+//! their own. Of other removals (a single erasure puts the row of its leaf beside) it is also all tables between in the
+//! level that is filled first, of 256 MB by the engine's default: the lowest, while a family is smaller.
 //!
 //! # Invariants
 //! 1. Nothing is dropped that is not already removed: a range with a row in it is refused.
-//! 2. Writers do not wait: the rewriting is of a background thread, and no other compaction waits for it.
+//! 2. Writers do not wait: the rewriting is of the background thread of compactions, and is not alone among them.
 
 use super::{RocksStore, has_blobs};
 use crate::store::cf::Family;
@@ -119,6 +119,7 @@ mod tests {
     use super::super::Mode;
     use super::*;
     use crate::store::Batch;
+    use crate::store::cf::chunk::Chunks;
     use crate::store::cf::metadata::EncryptedMetadata;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
@@ -213,6 +214,54 @@ mod tests {
         assert_eq!((kept.count(), after.len()), (7, 7));
         let rows = store.scan(Family::Metadata, &KeyRange::all(), Order::Ascending);
         assert_eq!(rows.count(), 7 * 100 + 200);
+    }
+
+    #[test]
+    fn uploads_under_way_do_not_share_a_table_with_what_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = RocksStore::open(&directory.path().join("db"), Mode::Create).unwrap();
+        let put = |interval: u64, part: u64, bytes: usize| {
+            let mut batch = Batch::new();
+            let key = [interval, part].map(u64::to_be_bytes).concat();
+            batch.put_raw(Family::Chunk, &key, &vec![7; bytes]);
+            store.commit(&batch).unwrap();
+        };
+        for interval in 1..=8 {
+            put(interval, 0, 100);
+            flush(&store, &[Family::Chunk]).unwrap();
+        }
+        let tables = || {
+            let files = store.db.live_files().unwrap();
+            let files = files.into_iter().filter(|file| {
+                let first = file.start_key.as_deref().unwrap_or_default();
+                file.column_family_name == "chunk" && first < &9u64.to_be_bytes()[..]
+            });
+            files.map(|file| file.name).collect::<Vec<_>>()
+        };
+        let before = tables();
+        let gone = KeyRange::prefix(&2u64.to_be_bytes());
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for part in 0.. {
+                    put(9, part, 100_000);
+                    if done.load(Ordering::SeqCst) {
+                        break;
+                    }
+                }
+            });
+            std::thread::sleep(Duration::from_millis(50));
+            let mut batch = Batch::new();
+            batch.delete_range::<Chunks>(&gone);
+            batch.set_apart();
+            store.commit(&batch).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            done.store(true, Ordering::SeqCst);
+        });
+        store.purge(Family::Chunk, &gone, &gone).unwrap();
+        let after = tables();
+        let kept = before.iter().filter(|name| after.contains(name));
+        assert_eq!((before.len(), kept.count(), after.len()), (8, 7, 7));
     }
 
     #[test]
